@@ -1,0 +1,75 @@
+package mcloud
+
+import "time"
+
+// Volume is a Cinder volume.
+type Volume struct {
+	Name       string    `json:"name"`
+	Status     string    `json:"status"` // "available", "in-use", "error", …
+	SizeGiB    int64     `json:"size_gib"`
+	Type       string    `json:"type"` // volume type's name
+	Zone       string    `json:"zone,omitempty"`
+	Pool       string    `json:"pool,omitempty"` // os-vol-host-attr:host, "host@backend#pool"
+	Bootable   bool      `json:"bootable,omitempty"`
+	Encrypted  bool      `json:"encrypted,omitempty"`
+	AttachedTo []string  `json:"attached_to,omitempty"` // server ids, sorted
+	Created    time.Time `json:"created"`
+}
+
+// VolumePool is one pool of Cinder's scheduler-stats. Object.ID is its full
+// name "host@backend#pool". A capacity that the driver calls "unknown" or
+// "infinite" is nil.
+type VolumePool struct {
+	Backend             string   `json:"backend"`
+	TotalGiB            *float64 `json:"total_gib,omitempty"`
+	FreeGiB             *float64 `json:"free_gib,omitempty"`
+	ProvisionedGiB      float64  `json:"provisioned_gib"`
+	AllocatedGiB        float64  `json:"allocated_gib"`
+	MaxOverSubscription float64  `json:"max_over_subscription_ratio"`
+	ReservedPercent     float64  `json:"reserved_percent"`
+	Thin                bool     `json:"thin"`
+	State               string   `json:"state"` // backend_state: "up", "down"
+}
+
+// CephCluster is a Ceph cluster. Object.ID is its configured name.
+type CephCluster struct {
+	FSID              string  `json:"fsid"`
+	Version           string  `json:"version"`
+	NearfullRatio     float64 `json:"nearfull_ratio"`
+	BackfillfullRatio float64 `json:"backfillfull_ratio"`
+	FullRatio         float64 `json:"full_ratio"`
+}
+
+// OSD is a Ceph OSD. Object.ID is "cluster/osd.N", Object.Parent
+// "cluster/host".
+type OSD struct {
+	Cluster     string  `json:"cluster"`
+	Number      int64   `json:"number"`
+	Host        string  `json:"host"` // CRUSH host
+	Rack        string  `json:"rack,omitempty"`
+	Datacenter  string  `json:"datacenter,omitempty"`
+	Root        string  `json:"root"`
+	DeviceClass string  `json:"device_class"`
+	Up          bool    `json:"up"`
+	In          bool    `json:"in"`
+	CrushWeight float64 `json:"crush_weight"` // TiB by convention
+	Reweight    float64 `json:"reweight"`     // 0 to 1
+	TotalBytes  int64   `json:"total_bytes"`
+}
+
+// CephPool is a pool of a Ceph cluster. Object.ID is "cluster/pool".
+type CephPool struct {
+	Cluster       string    `json:"cluster"`
+	Number        int64     `json:"number"`
+	Type          string    `json:"type"` // "replicated", "erasure"
+	Size          int64     `json:"size"` // copies, or k+m
+	MinSize       int64     `json:"min_size"`
+	DataChunks    int64     `json:"data_chunks,omitempty"` // k of an erasure-coded pool
+	CrushRule     string    `json:"crush_rule"`
+	DeviceClass   string    `json:"device_class,omitempty"`   // of the rule's take step
+	Root          string    `json:"root,omitempty"`           // of the rule's take step
+	FailureDomain string    `json:"failure_domain,omitempty"` // of the rule's choose step: "osd", "host", "datacenter"
+	Application   string    `json:"application,omitempty"`
+	QuotaBytes    int64     `json:"quota_bytes,omitempty"`
+	Created       time.Time `json:"created,omitzero"`
+}
