@@ -1,0 +1,290 @@
+package oslo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"mcloud"
+)
+
+// Poster stores a batch before it returns nil. An error that wraps
+// mcloud.ErrInvalid says that this batch will never be taken.
+type Poster interface {
+	Post(ctx context.Context, batch mcloud.Batch) error
+}
+
+// Options say where to read and how much at once.
+type Options struct {
+	Cloud string
+	// URL is amqp:// or amqps://, with user and password.
+	URL string
+	// Topics are oslo's notification topics; the queues are topic.priority.
+	// Nova's versioned ones come on a topic of their own.
+	Topics []string
+	// Batch is the most messages stored at once (default 200), Linger the longest
+	// a message waits for others (default 500 ms).
+	Batch  int
+	Linger time.Duration
+	Logger *slog.Logger
+}
+
+// priorities are the queue suffixes that oslo's notifiers use.
+var priorities = []string{"debug", "info", "warn", "error", "critical", "sample", "audit"}
+
+// Consumer reads one broker's notification queues.
+type Consumer struct {
+	opts   Options
+	poster Poster
+	stats  stats
+}
+
+type stats struct {
+	connected                                atomic.Bool
+	received, stored, malformed, refused     atomic.Int64
+	storeErrors, connectErrors, missingQueue atomic.Int64
+	lastStored                               atomic.Int64 // unix milliseconds
+}
+
+// New checks the options. The error names the one at fault.
+func New(opts Options, poster Poster) (*Consumer, error) {
+	u, err := url.Parse(opts.URL)
+	if err != nil || (u.Scheme != "amqp" && u.Scheme != "amqps") || u.Host == "" {
+		return nil, errors.New("notifications: url must be amqp://user:password@host:port/vhost or amqps://…")
+	}
+	if opts.Cloud == "" {
+		return nil, errors.New("notifications: no cloud name")
+	}
+	if len(opts.Topics) == 0 {
+		opts.Topics = []string{"notifications", "versioned_notifications"}
+	}
+	if opts.Batch <= 0 {
+		opts.Batch = 200
+	}
+	if opts.Linger <= 0 {
+		opts.Linger = 500 * time.Millisecond
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.Default()
+	}
+	opts.Logger = opts.Logger.With("part", "notifications", "broker", u.Host)
+	return &Consumer{opts: opts, poster: poster}, nil
+}
+
+const (
+	minBackoff = time.Second
+	maxBackoff = 30 * time.Second
+	// queueRefresh is how often queues that did not exist are looked for again:
+	// the publishers make them, not we.
+	queueRefresh = 30 * time.Second
+	postTimeout  = 30 * time.Second
+	dialTimeout  = 10 * time.Second
+)
+
+// Run reads until ctx ends, dialling again with back-off whenever the broker
+// goes. It returns nil then.
+func (c *Consumer) Run(ctx context.Context) error {
+	backoff := minBackoff
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := c.session(ctx)
+		c.stats.connected.Store(false)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			c.stats.connectErrors.Add(1)
+			c.opts.Logger.Warn("broker lost, dialling again", "error", err, "after", backoff,
+				"cure", "is RabbitMQ up, and may this user read the queues of its vhost?")
+		}
+		if time.Since(began) > time.Minute {
+			backoff = minBackoff
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(backoff):
+		}
+		backoff = min(2*backoff, maxBackoff)
+	}
+	return nil
+}
+
+// session is the life of one connection. A nil error means that it is time to
+// look for new queues.
+func (c *Consumer) session(ctx context.Context) error {
+	conn, err := amqp.DialConfig(c.opts.URL, amqp.Config{
+		Heartbeat:  10 * time.Second,
+		Dial:       amqp.DefaultDial(dialTimeout),
+		Properties: amqp.Table{"connection_name": "mcloud exporter"},
+	})
+	if err != nil {
+		return fmt.Errorf("dial: %w", err)
+	}
+	defer conn.Close()
+	c.stats.connected.Store(true)
+
+	deliveries := make(chan amqp.Delivery)
+	consuming := map[string]bool{}
+	ch, err := conn.Channel()
+	if err != nil {
+		return fmt.Errorf("open a channel: %w", err)
+	}
+	if err := ch.Qos(2*c.opts.Batch, 0, false); err != nil {
+		return fmt.Errorf("set prefetch: %w", err)
+	}
+	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
+	sessionCtx, cancel := context.WithCancel(ctx)
+	forwarders := 0
+	finished := make(chan struct{})
+	defer func() {
+		cancel()
+		conn.Close() // ends the library's delivery channels, and so the forwarders
+		for range forwarders {
+			<-finished
+		}
+	}()
+	attach := func() error {
+		missing := 0
+		for _, topic := range c.opts.Topics {
+			for _, priority := range priorities {
+				queue := topic + "." + priority
+				if consuming[queue] {
+					continue
+				}
+				there, err := exists(conn, queue)
+				if err != nil {
+					return err
+				}
+				if !there {
+					missing++
+					continue
+				}
+				in, err := ch.Consume(queue, "", false, false, false, false, nil)
+				if err != nil {
+					return fmt.Errorf("consume %s: %w", queue, err)
+				}
+				consuming[queue] = true
+				forwarders++
+				go func() {
+					defer func() { finished <- struct{}{} }()
+					for d := range in {
+						select {
+						case deliveries <- d:
+						case <-sessionCtx.Done():
+							return
+						}
+					}
+				}()
+				c.opts.Logger.Info("reading notifications", "queue", queue)
+			}
+		}
+		c.stats.missingQueue.Store(int64(missing))
+		return nil
+	}
+	if err := attach(); err != nil {
+		return err
+	}
+	refresh := time.NewTicker(queueRefresh)
+	defer refresh.Stop()
+	var batch []amqp.Delivery
+	var due <-chan time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return nil // what is not acknowledged goes back to its queue
+		case e := <-closed:
+			return fmt.Errorf("channel closed: %w", e)
+		case <-refresh.C:
+			if err := attach(); err != nil {
+				return err
+			}
+		case d := <-deliveries:
+			c.stats.received.Add(1)
+			if len(batch) == 0 {
+				due = time.After(c.opts.Linger)
+			}
+			batch = append(batch, d)
+			if len(batch) < c.opts.Batch {
+				continue
+			}
+			if err := c.store(ctx, batch); err != nil {
+				return err
+			}
+			batch, due = nil, nil
+		case <-due:
+			if err := c.store(ctx, batch); err != nil {
+				return err
+			}
+			batch, due = nil, nil
+		}
+	}
+}
+
+// exists asks on a channel of its own: the broker closes it when the queue is absent.
+func exists(conn *amqp.Connection, queue string) (bool, error) {
+	ch, err := conn.Channel()
+	if err != nil {
+		return false, fmt.Errorf("open a channel: %w", err)
+	}
+	defer ch.Close()
+	_, err = ch.QueueDeclarePassive(queue, false, false, false, false, nil)
+	var e *amqp.Error
+	if errors.As(err, &e) && e.Code == amqp.NotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for queue %s: %w", queue, err)
+	}
+	return true, nil
+}
+
+// store posts a batch until the store has it, then acknowledges it. While the
+// store is away nothing further is read: the broker holds the backlog.
+func (c *Consumer) store(ctx context.Context, batch []amqp.Delivery) error {
+	events := make([]mcloud.Event, 0, len(batch))
+	for _, d := range batch {
+		e, err := Parse(c.opts.Cloud, d.Exchange, d.Body)
+		if err != nil {
+			c.stats.malformed.Add(1)
+			c.opts.Logger.Error("dropped a message", "queue", d.RoutingKey, "exchange", d.Exchange, "bytes", len(d.Body), "error", err)
+			continue
+		}
+		events = append(events, e)
+	}
+	backoff := minBackoff
+	for len(events) > 0 {
+		postCtx, cancel := context.WithTimeout(ctx, postTimeout)
+		err := c.poster.Post(postCtx, mcloud.Batch{Events: events})
+		cancel()
+		if err == nil {
+			c.stats.stored.Add(int64(len(events)))
+			c.stats.lastStored.Store(time.Now().UnixMilli())
+			break
+		}
+		if errors.Is(err, mcloud.ErrInvalid) {
+			// Each event was valid when it was made: the collector speaks another
+			// version. Keep the messages and say so, rather than drop them.
+			c.stats.refused.Add(1)
+		}
+		c.stats.storeErrors.Add(1)
+		c.opts.Logger.Warn("store does not take notifications, they stay with the broker", "messages", len(events), "error", err, "again_after", backoff)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(backoff):
+		}
+		backoff = min(2*backoff, maxBackoff)
+	}
+	for _, d := range batch {
+		if err := d.Ack(false); err != nil {
+			return fmt.Errorf("acknowledge: %w", err) // redelivered; the store drops what it has
+		}
+	}
+	return nil
+}

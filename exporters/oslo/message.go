@@ -1,0 +1,212 @@
+// Package oslo turns OpenStack's notifications, as oslo.messaging puts them on
+// RabbitMQ, into Events. A message is acknowledged only after the store has its
+// Event; until then the broker keeps it.
+//
+// Parse is the pure part: bytes in, an Event out, with the request's context,
+// tokens and passwords left behind. Consumer is the AMQP part.
+package oslo
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"mcloud"
+)
+
+// ErrMalformed is wrapped by every error of Parse: the message is no oslo
+// notification and will not become one by reading it again.
+var ErrMalformed = errors.New("no oslo notification")
+
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...))
+}
+
+// envelope is oslo.messaging's version 2.0 wrapping: the notification is JSON
+// inside a JSON string (oslo_messaging/_drivers/common.py, serialize_msg).
+type envelope struct {
+	Version string `json:"oslo.version"`
+	Message string `json:"oslo.message"`
+}
+
+// notification is the inner message (oslo_messaging/notify/notifier.py). The
+// publisher may be null: Octavia's is.
+type notification struct {
+	MessageID   string          `json:"message_id"`
+	PublisherID string          `json:"publisher_id"`
+	EventType   string          `json:"event_type"`
+	Priority    string          `json:"priority"`
+	Timestamp   string          `json:"timestamp"`
+	Payload     json.RawMessage `json:"payload"`
+
+	// Of the context only what dates and names the request is read: its time is
+	// what Nova's action log has as start_time.
+	RequestID   string `json:"_context_request_id"`
+	RequestTime string `json:"_context_timestamp"`
+	ProjectID   string `json:"_context_project_id"`
+}
+
+// Payload is what Event.Payload of a notification holds, as JSON.
+type Payload struct {
+	Publisher string `json:"publisher,omitempty"`
+	RequestID string `json:"request_id,omitempty"`
+	// RequestTime is when the API took the request that led here, by the
+	// service's clock; zero when the message does not say.
+	RequestTime time.Time `json:"request_time,omitzero"`
+	// Data is the message's payload. Versioned objects are unwrapped: what was
+	// in nova_object.data stands for the object itself.
+	Data json.RawMessage `json:"data"`
+}
+
+// Parse makes an Event of one message body from exchange, in cloud. Its errors
+// wrap ErrMalformed.
+func Parse(cloud, exchange string, body []byte) (mcloud.Event, error) {
+	inner := body
+	var wrap envelope
+	if err := json.Unmarshal(body, &wrap); err != nil {
+		return mcloud.Event{}, malformed("not JSON: %v", err)
+	}
+	if wrap.Message != "" {
+		inner = []byte(wrap.Message)
+	}
+	var n notification
+	if err := json.Unmarshal(inner, &n); err != nil {
+		return mcloud.Event{}, malformed("inner message: %v", err)
+	}
+	if n.MessageID == "" || n.EventType == "" {
+		return mcloud.Event{}, malformed("message_id %q and event_type %q, want both", n.MessageID, n.EventType)
+	}
+	at, err := parseTime(n.Timestamp)
+	if err != nil {
+		return mcloud.Event{}, malformed("%s %s: timestamp %q", n.EventType, n.MessageID, n.Timestamp)
+	}
+	data, err := scrub(n.Payload)
+	if err != nil {
+		return mcloud.Event{}, malformed("%s %s: payload: %v", n.EventType, n.MessageID, err)
+	}
+	requested, _ := parseTime(n.RequestTime) // absent in Keystone's: zero
+	raw, err := json.Marshal(data)
+	if err != nil {
+		return mcloud.Event{}, malformed("%s %s: payload: %v", n.EventType, n.MessageID, err)
+	}
+	payload, err := json.Marshal(Payload{Publisher: n.PublisherID, RequestID: n.RequestID, RequestTime: requested, Data: raw})
+	if err != nil {
+		return mcloud.Event{}, malformed("%s %s: payload: %v", n.EventType, n.MessageID, err)
+	}
+	e := mcloud.Event{
+		ID:       n.MessageID,
+		Time:     at,
+		Cloud:    cloud,
+		Source:   sourceOf(exchange, n.EventType),
+		Kind:     n.EventType,
+		Project:  projectOf(data, n.ProjectID),
+		Resource: resourceOf(data),
+		Severity: severityOf(n.Priority),
+		Payload:  payload,
+	}
+	if err := e.Validate(); err != nil {
+		return mcloud.Event{}, malformed("%v", err)
+	}
+	return e, nil
+}
+
+// parseTime reads both of oslo's spellings; without a zone it is UTC.
+func parseTime(s string) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02 15:04:05.999999999", "2006-01-02T15:04:05.999999999"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("time %q", s)
+}
+
+func severityOf(priority string) mcloud.Severity {
+	switch strings.ToUpper(priority) {
+	case "DEBUG", "SAMPLE":
+		return mcloud.SeverityDebug
+	case "WARN", "WARNING":
+		return mcloud.SeverityWarning
+	case "ERROR":
+		return mcloud.SeverityError
+	case "CRITICAL":
+		return mcloud.SeverityCritical
+	}
+	return mcloud.SeverityInfo
+}
+
+// sourceOf names the service: its exchange, but Cinder's control_exchange is
+// "openstack" by default and others may be configured so too.
+func sourceOf(exchange, eventType string) string {
+	if exchange != "" && exchange != "openstack" {
+		return exchange
+	}
+	first, _, _ := strings.Cut(eventType, ".")
+	switch first {
+	case "compute", "instance", "compute_task", "scheduler", "aggregate", "keypair", "server_group", "service", "flavor":
+		return "nova"
+	case "identity":
+		return "keystone"
+	case "image":
+		return "glance"
+	case "orchestration":
+		return "heat"
+	case "dns":
+		return "designate"
+	case "network", "port", "subnet", "router", "floatingip", "security_group", "security_group_rule":
+		return "neutron"
+	case "octavia":
+		return "octavia"
+	}
+	return "cinder"
+}
+
+// projectOf finds the owner in the payload, also one object down (Neutron);
+// the requester's project is the answer when the payload has none.
+func projectOf(data any, requester string) string {
+	if s := find(data, "tenant_id", "project_id", "owner"); s != "" {
+		return s
+	}
+	return requester
+}
+
+// resourceOf finds the id of what the notification is about: the most specific
+// key that the services use, then the lone object's id (Neutron), then the
+// CADF target (Keystone).
+func resourceOf(data any) string {
+	return find(data, "uuid", "instance_id", "instance_uuid", "snapshot_id", "volume_id", "loadbalancer_id", "stack_identity",
+		"resource_info", "notification_uuid", "segment_uuid", "id")
+}
+
+func find(data any, keys ...string) string {
+	m, ok := data.(map[string]any)
+	if !ok {
+		return ""
+	}
+	for _, k := range keys {
+		if s, ok := m[k].(string); ok && s != "" {
+			return s
+		}
+	}
+	if len(m) == 1 {
+		for _, only := range m {
+			return find(only, keys...)
+		}
+	}
+	return ""
+}
+
+func decodeNumbers(raw json.RawMessage) (any, error) {
+	if len(bytes.TrimSpace(raw)) == 0 {
+		return map[string]any{}, nil
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber() // ids and byte counts above 2^53 stay what they are
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
