@@ -1,0 +1,59 @@
+# mCloud. `make help` lists what there is.
+GO       ?= go
+TAGS     := ceph,pacific
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  := -X main.version=$(VERSION)
+LAB      := deploy/lab/lab
+BENCH    ?= .
+
+.PHONY: help build run test test-unit check bench lab-up lab-seed lab-down lab-status e2e prepare prepare-test clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: prepare ## bin/mcloud and bin/mcloud-plan
+	@mkdir -p bin
+	$(GO) build -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/ ./cmd/mcloud ./cmd/mcloud-plan
+
+run: build ## build, then run everything against a simulated cloud
+	bin/mcloud run --demo
+
+check: prepare ## gofmt, vet, staticcheck, who may import whom
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not gofmt'ed:"; echo "$$unformatted"; exit 1; }
+	$(GO) vet -tags $(TAGS) ./...
+	$(GO) vet ./...
+	$(GO) tool staticcheck -tags $(TAGS) ./...
+	$(GO) test -count=1 .
+
+test-unit: ## what needs neither root nor a lab
+	$(GO) test ./...
+
+test: prepare-test ## everything: checks, unit tests with -race, then the lab end to end (needs root)
+	deploy/prepare/test
+
+e2e: build ## the end-to-end tests against a lab that is up and seeded (needs root)
+	$(GO) test -tags $(TAGS),lab -count=1 -timeout 30m -v ./deploy/e2e/... ./deploy/conformance/...
+
+bench: prepare ## benchmarks, BENCH=regexp picks some
+	$(GO) test -tags $(TAGS) -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+lab-up: ## the integration cloud: OpenStack, OVN, two Ceph clusters, Alertmanager (needs root)
+	$(LAB) up
+
+lab-seed: ## projects, flavors, servers, volumes, networks in the lab
+	$(LAB) seed
+
+lab-down: ## stop the lab, its data stays
+	$(LAB) down
+
+lab-status:
+	$(LAB) status
+
+prepare:
+	@deploy/prepare/prepare build
+
+prepare-test:
+	@deploy/prepare/prepare lab
+
+clean: ## remove what was built
+	rm -rf bin
