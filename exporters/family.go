@@ -23,14 +23,14 @@ const (
 // Family declares one metric: name, help, unit, type and labels are data, so
 // that documentation, dashboards and alerts can be checked against them.
 type Family struct {
-	Name string // openstack_nova_service_up
-	Help string // one sentence, what the value means, with its range
-	Unit string // "bytes", "seconds", "ratio"; "" for counts and states
-	Type Type
+	Name string `json:"name"`           // openstack_nova_service_up
+	Help string `json:"help"`           // one sentence, what the value means, with its range
+	Unit string `json:"unit,omitempty"` // "bytes", "seconds", "ratio"; "" for counts and states
+	Type Type   `json:"type"`
 	// Labels are the names besides those of Source.Const, in the order that
 	// Sample.Labels follows.
-	Labels []string
-	Set    Set
+	Labels []string `json:"labels"`
+	Set    Set      `json:"set"`
 	// Call is where the value comes from: "GET /os-services", "osd df".
-	Call string
+	Call string `json:"call"`
 }
