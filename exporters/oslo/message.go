@@ -42,20 +42,17 @@ type notification struct {
 	Timestamp   string          `json:"timestamp"`
 	Payload     json.RawMessage `json:"payload"`
 
-	// Of the context only what dates and names the request is read: its time is
-	// what Nova's action log has as start_time.
-	RequestID   string `json:"_context_request_id"`
-	RequestTime string `json:"_context_timestamp"`
-	ProjectID   string `json:"_context_project_id"`
+	// Of the context only the request's id and project are read: the id is the
+	// one in Nova's action log. Its timestamp is no request's time: oslo.context
+	// renews it with each copy.
+	RequestID string `json:"_context_request_id"`
+	ProjectID string `json:"_context_project_id"`
 }
 
 // Payload is what Event.Payload of a notification holds, as JSON.
 type Payload struct {
 	Publisher string `json:"publisher,omitempty"`
 	RequestID string `json:"request_id,omitempty"`
-	// RequestTime is when the API took the request that led here, by the
-	// service's clock; zero when the message does not say.
-	RequestTime time.Time `json:"request_time,omitzero"`
 	// Data is the message's payload. Versioned objects are unwrapped: what was
 	// in nova_object.data stands for the object itself.
 	Data json.RawMessage `json:"data"`
@@ -87,12 +84,11 @@ func Parse(cloud, exchange string, body []byte) (mcloud.Event, error) {
 	if err != nil {
 		return mcloud.Event{}, malformed("%s %s: payload: %v", n.EventType, n.MessageID, err)
 	}
-	requested, _ := parseTime(n.RequestTime) // absent in Keystone's: zero
 	raw, err := json.Marshal(data)
 	if err != nil {
 		return mcloud.Event{}, malformed("%s %s: payload: %v", n.EventType, n.MessageID, err)
 	}
-	payload, err := json.Marshal(Payload{Publisher: n.PublisherID, RequestID: n.RequestID, RequestTime: requested, Data: raw})
+	payload, err := json.Marshal(Payload{Publisher: n.PublisherID, RequestID: n.RequestID, Data: raw})
 	if err != nil {
 		return mcloud.Event{}, malformed("%s %s: payload: %v", n.EventType, n.MessageID, err)
 	}

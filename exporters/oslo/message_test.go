@@ -94,7 +94,7 @@ func golden(t *testing.T, file string, lines []string) {
 	}
 }
 
-func TestParseKeepsWhatDatesTheRequest(t *testing.T) {
+func TestParseKeepsTheRequest(t *testing.T) {
 	r := load(t)["versioned_notifications__instance.resize_finish.end.json"]
 	e, err := Parse("lab", r.Exchange, r.Body)
 	if err != nil {
@@ -112,9 +112,6 @@ func TestParseKeepsWhatDatesTheRequest(t *testing.T) {
 	}
 	if err := json.Unmarshal(p.Data, &data); err != nil {
 		t.Fatal(err)
-	}
-	if want := time.Date(2026, 11, 22, 6, 31, 39, 411426000, time.UTC); !p.RequestTime.Equal(want) {
-		t.Errorf("request time %v, want %v", p.RequestTime, want)
 	}
 	if p.RequestID != "req-c9ea7957-93c9-4f6b-af6b-9df636904499" || data.Flavor.Name != "m1.large" || data.Flavor.VCPUs != 8 {
 		t.Errorf("request %q, flavor %+v", p.RequestID, data.Flavor)
