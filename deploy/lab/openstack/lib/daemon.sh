@@ -1,0 +1,121 @@
+# Daemons without an init system. Each has a name and, in $lab_run,
+#   NAME.start  the command line as a small script: what `up`, a repair and `fault restore` all run
+#   NAME.pid    its process; every command execs its way to the daemon, so the pid stays the daemon's own
+#   NAME.birth  that process's start time, so that a reused pid is never taken for ours, nor signalled
+# Each daemon leads its own session: its workers are the processes of that session, and no others.
+
+# daemon_define NAME COMMAND...: write down how the daemon is started.
+daemon_define() {
+  local name=$1
+  shift
+  printf 'exec %s\n' "$(printf '%q ' "$@")" >"$lab_run/$name.start"
+}
+
+# birth_of PID: start time in clock ticks since boot (proc(5), field 22); empty when there is no such
+# process, or only its zombie.
+birth_of() {
+  local stat
+  stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
+  stat=${stat##*) } # the command name before may hold spaces and parentheses
+  set -- $stat
+  case $1 in Z | X) ;; *) echo "${20}" ;; esac
+}
+
+daemon_pid() { cat "$lab_run/$1.pid" 2>/dev/null; }
+
+daemon_alive() {
+  local pid birth
+  pid=$(daemon_pid "$1") && [ -n "$pid" ] || return 1
+  birth=$(birth_of "$pid")
+  [ -n "$birth" ] && [ "$birth" = "$(cat "$lab_run/$1.birth" 2>/dev/null)" ]
+}
+
+daemon_frozen() {
+  local state
+  state=$(cat "/proc/$(daemon_pid "$1")/stat" 2>/dev/null) || return 1
+  state=${state##*) }
+  [ "${state%% *}" = T ]
+}
+
+# daemon_start NAME: start it as it was defined, unless it runs.
+daemon_start() {
+  local name=$1 pid
+  daemon_alive "$name" && return 0
+  [ -e "$lab_run/$name.start" ] || die "no daemon is called '$name'; 'status' lists them"
+  session_signal KILL "$name" # no worker may outlive its daemon: it would hold the port
+  echo "=== $(date -u +%FT%TZ) start $name" >>"$lab_log/$name.log"
+  setsid nohup bash "$lab_run/$name.start" >>"$lab_log/$name.log" 2>&1 </dev/null 9>&- &
+  pid=$!
+  echo "$pid" >"$lab_run/$name.pid"
+  birth_of "$pid" >"$lab_run/$name.birth"
+  started+=("$name")
+}
+started=()
+
+# daemon NAME COMMAND...: define and start.
+daemon() {
+  daemon_define "$@"
+  daemon_start "$1"
+}
+
+# session_signal SIGNAL NAME: signal the daemon and its workers, also workers that outlived it. The kernel
+# does not give a pid away while it still names a session, so if another process has the pid now, then
+# no worker is left.
+session_signal() {
+  local pid birth p
+  pid=$(daemon_pid "$2") && [ -n "$pid" ] || return 0
+  birth=$(birth_of "$pid")
+  [ -z "$birth" ] || daemon_alive "$2" || return 0
+  for p in $(ps -o pid= -s "$pid" || true); do
+    [ "$(readlink "/proc/$p/root" 2>/dev/null)" != "$lab_root" ] || kill "-$1" "$p" 2>/dev/null || true
+  done
+}
+
+# daemons_stop SECONDS NAME...: ask all of them to end, wait that long together, then insist.
+daemons_stop() {
+  local patience=$1 name
+  shift
+  for name in "$@"; do
+    daemon_alive "$name" || continue
+    session_signal CONT "$name"
+    kill -TERM "$(daemon_pid "$name")" 2>/dev/null || true
+  done
+  none_alive() {
+    local n
+    for n in "$@"; do ! daemon_alive "$n" || return 1; done
+  }
+  poll "$patience" none_alive "$@" || true
+  for name in "$@"; do
+    session_signal KILL "$name"
+    rm -f "$lab_run/$name.pid" "$lab_run/$name.birth"
+  done
+}
+
+daemon_names() {
+  local f
+  for f in "$lab_run"/*.start; do
+    [ -e "$f" ] || continue
+    f=${f##*/}
+    echo "${f%.start}"
+  done
+}
+
+# await NAME SECONDS WHAT COMMAND...: poll until the command succeeds; a daemon that died meanwhile, or
+# that is still not there when the time is over, ends the script with the end of its log.
+await() {
+  local name=$1 seconds=$2 what=$3 end
+  shift 3
+  end=$(($(date +%s) + seconds))
+  until "$@" >/dev/null 2>&1; do
+    daemon_alive "$name" || die "$name died before $what" "$lab_log/$name.log"
+    [ "$(date +%s)" -lt "$end" ] || die "$name: not $what within $seconds s" "$lab_log/$name.log"
+    sleep 0.2
+  done
+}
+
+listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# answers URL: uwsgi opens its port before the application is loaded, so only an HTTP answer counts.
+answers() {
+  case $(curl -s -o /dev/null -m 20 -w '%{http_code}' "$1") in 2?? | 3?? | 401) ;; *) return 1 ;; esac
+}

@@ -1,0 +1,1 @@
+"""The contents of the lab: what three customers would have."""

@@ -1,0 +1,28 @@
+"""Seeds the lab: `python3 -m seeding` inside the chroot. Finds everything by name and makes what is missing."""
+import sys
+
+from . import compute, network, platform, storage
+from .cloud import run_steps, say
+
+
+def main():
+    failed = run_steps(
+        [('provider networks', network.provider), ('aggregates', compute.aggregates), ('flavors', compute.flavors),
+         ('volume types', storage.volume_types)],
+        [('project networks', network.projects), ('images', compute.images), ('volumes', storage.volumes),
+         ('quotas', compute.quotas)],
+        [('servers', compute.servers), ('zone', platform.zone), ('load balancers', platform.load_balancers),
+         ('secret', platform.secret), ('segment', platform.segment), ('snapshots', storage.snapshots)],
+        [('servers built', compute.settled), ('stack', platform.stack)],
+        [('floating IPs', network.floating_ips), ('attachments', storage.attachments),
+         ('one server stopped', compute.stop_one), ('notification', platform.notification),
+         ('ports', network.ports_active)],
+    )
+    if failed:
+        say(f'seed FAILED in: {", ".join(failed)}')
+        sys.exit(1)
+    say('seeded')
+
+
+if __name__ == '__main__':
+    main()
