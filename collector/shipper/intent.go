@@ -1,0 +1,139 @@
+package shipper
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/tsdb/chunks"
+	"github.com/prometheus/prometheus/tsdb/record"
+)
+
+// Batch is a column-wise set of samples: sample i is of Series[Ref[i]], at Time[i]
+// (Unix milliseconds), with Value[i], which may be NaN, a stale marker (bit for bit)
+// or infinite. It holds no (series, time) twice. Order is that of the WAL. A Store
+// must not change or keep it.
+type Batch struct {
+	Series []labels.Labels
+	Ref    []uint32
+	Time   []int64
+	Value  []float64
+}
+
+// Len is the number of samples.
+func (b Batch) Len() int { return len(b.Time) }
+
+// part returns samples [from, to) with all series.
+func (b Batch) part(from, to int) Batch {
+	return Batch{Series: b.Series, Ref: b.Ref[from:to], Time: b.Time[from:to], Value: b.Value[from:to]}
+}
+
+// intent is a batch that may or may not have reached the Store.
+type intent struct {
+	intentHeader
+	batch Batch
+}
+
+type intentHeader struct {
+	Agent    string   `json:"agent"`
+	Sequence uint64   `json:"sequence"`
+	End      position `json:"end"` // where the batch after it begins
+	// Part is the largest number of samples of one insert; kept here so that a
+	// restart with other options cuts the batch in the same places.
+	Part int `json:"part"`
+}
+
+// token names part i of the batch to the Store for ever.
+func (in intent) token(i int) string { return fmt.Sprintf("%s-%d-%d", in.Agent, in.Sequence, i) }
+
+var intentKind = [8]byte([]byte("mcintnt1"))
+
+// The payload is three length-prefixed fields: the header as JSON, a series record
+// and a samples record in the TSDB's own WAL encoding, whose references are indexes
+// into the batch's series.
+func (in intent) encode() ([]byte, error) {
+	header, err := json.Marshal(in.intentHeader)
+	if err != nil {
+		return nil, err
+	}
+	series := make([]record.RefSeries, len(in.batch.Series))
+	for i, l := range in.batch.Series {
+		series[i] = record.RefSeries{Ref: chunks.HeadSeriesRef(i), Labels: l}
+	}
+	samples := make([]record.RefSample, in.batch.Len())
+	for i := range samples {
+		samples[i] = record.RefSample{Ref: chunks.HeadSeriesRef(in.batch.Ref[i]), T: in.batch.Time[i], V: in.batch.Value[i]}
+	}
+	var enc record.Encoder
+	var payload []byte
+	for _, field := range [][]byte{header, enc.Series(series, nil), enc.Samples(samples, nil)} {
+		payload = binary.AppendUvarint(payload, uint64(len(field)))
+		payload = append(payload, field...)
+	}
+	return frame(intentKind, payload), nil
+}
+
+func decodeIntent(content []byte) (intent, error) {
+	payload, err := unframe(intentKind, content)
+	if err != nil {
+		return intent{}, err
+	}
+	var fields [3][]byte
+	for i := range fields {
+		n, k := binary.Uvarint(payload)
+		if k <= 0 || n > uint64(len(payload)-k) {
+			return intent{}, fmt.Errorf("%w: field %d is cut", errDamaged, i)
+		}
+		fields[i], payload = payload[k:k+int(n)], payload[k+int(n):]
+	}
+	var in intent
+	if err := json.Unmarshal(fields[0], &in.intentHeader); err != nil {
+		return intent{}, fmt.Errorf("%w: header: %w", errDamaged, err)
+	}
+	if in.Part <= 0 || in.Agent == "" {
+		return intent{}, fmt.Errorf("%w: header lacks agent or part", errDamaged)
+	}
+	dec := record.NewDecoder(labels.NewSymbolTable(), nil)
+	series, err := dec.Series(fields[1], nil)
+	if err != nil {
+		return intent{}, fmt.Errorf("%w: series: %w", errDamaged, err)
+	}
+	samples, err := dec.Samples(fields[2], nil)
+	if err != nil {
+		return intent{}, fmt.Errorf("%w: samples: %w", errDamaged, err)
+	}
+	in.batch = Batch{
+		Series: make([]labels.Labels, len(series)),
+		Ref:    make([]uint32, len(samples)), Time: make([]int64, len(samples)), Value: make([]float64, len(samples)),
+	}
+	for i, s := range series {
+		in.batch.Series[i] = s.Labels
+	}
+	for i, s := range samples {
+		if s.Ref >= chunks.HeadSeriesRef(len(series)) {
+			return intent{}, fmt.Errorf("%w: sample %d is of series %d of %d", errDamaged, i, s.Ref, len(series))
+		}
+		in.batch.Ref[i], in.batch.Time[i], in.batch.Value[i] = uint32(s.Ref), s.T, s.V
+	}
+	return in, nil
+}
+
+// readIntent returns an error wrapping fs.ErrNotExist when there is none and
+// errDamaged when it is not whole.
+func readIntent(path string) (intent, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return intent{}, err
+	}
+	return decodeIntent(content)
+}
+
+func (in intent) write(path string) error {
+	content, err := in.encode()
+	if err != nil {
+		return err
+	}
+	return replaceFile(path, content)
+}
