@@ -6,11 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,15 +36,15 @@ func testSource(name string, collect CollectorFunc) Source {
 type bench struct {
 	t      *testing.T
 	runner *Runner
-	log    *bytes.Buffer
+	log    *logBuffer
 	cancel context.CancelFunc
 	ended  chan error
 }
 
 func start(t *testing.T, opts Options, sources ...Source) *bench {
 	t.Helper()
-	b := &bench{t: t, log: &bytes.Buffer{}, ended: make(chan error, 1)}
-	opts.Logger = slog.New(slog.NewTextHandler(&lockedWriter{w: b.log}, nil))
+	b := &bench{t: t, log: &logBuffer{}, ended: make(chan error, 1)}
+	opts.Logger = slog.New(slog.NewTextHandler(b.log, nil))
 	b.runner = NewRunner(opts)
 	for _, s := range sources {
 		if err := b.runner.Add(s); err != nil {
@@ -59,15 +59,21 @@ func start(t *testing.T, opts Options, sources ...Source) *bench {
 	return b
 }
 
-type lockedWriter struct {
+type logBuffer struct {
 	mu sync.Mutex
-	w  io.Writer
+	b  bytes.Buffer
 }
 
-func (l *lockedWriter) Write(p []byte) (int, error) {
+func (l *logBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.w.Write(p)
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 func (b *bench) after(d time.Duration) {
@@ -123,11 +129,11 @@ func oneHost(host string, value float64) *Snapshot {
 
 func TestGoodSourceIsServedFromMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		looks := 0
+		var looks atomic.Int64
 		b := start(t, Options{}, testSource("a", func(ctx context.Context) (*Snapshot, error) {
-			looks++
+			looks.Add(1)
 			CountCall(ctx, "test", "200", 250*time.Millisecond)
-			s := oneHost("h1", float64(looks))
+			s := oneHost("h1", float64(looks.Load()))
 			s.Add(perf, 5)
 			return s, nil
 		}))
@@ -139,12 +145,12 @@ func TestGoodSourceIsServedFromMemory(t *testing.T) {
 			`mcloud_source_objects{cloud="lab",source="a",state="seen"} 1`)
 		b.lacks("test_reads_total") // a set that is not asked for
 		b.page()
-		if looks != 1 {
-			t.Errorf("%d looks after two scrapes, want 1", looks)
+		if n := looks.Load(); n != 1 {
+			t.Errorf("%d looks after two scrapes, want 1", n)
 		}
 		b.after(10 * time.Minute)
-		if looks < 10 || looks > 12 {
-			t.Errorf("%d looks in ten minutes of period one minute", looks)
+		if n := looks.Load(); n < 10 || n > 12 {
+			t.Errorf("%d looks in ten minutes of period one minute", n)
 		}
 		b.logged("source is complete", 1)
 		if err := b.stop(); err != nil {
@@ -155,15 +161,15 @@ func TestGoodSourceIsServedFromMemory(t *testing.T) {
 
 func TestFailureKeepsTheLastValuesUntilTheyAreTooOld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var broken error
+		var broken atomic.Bool
 		b := start(t, Options{}, testSource("a", func(context.Context) (*Snapshot, error) {
-			if broken != nil {
-				return nil, broken
+			if broken.Load() {
+				return nil, WithKind(errors.New("keystone says no"), KindUnauthorized)
 			}
 			return oneHost("h1", 1), nil
 		}))
 		defer b.stop()
-		broken = WithKind(errors.New("keystone says no"), KindUnauthorized)
+		broken.Store(true)
 		b.after(70 * time.Second)
 		b.has(`test_up{cloud="lab",host="h1"} 1`, `mcloud_source_success{cloud="lab",source="a",system="test"} 0`,
 			`mcloud_source_complete{cloud="lab",source="a",system="test"} 0`,
@@ -172,7 +178,7 @@ func TestFailureKeepsTheLastValuesUntilTheyAreTooOld(t *testing.T) {
 		b.lacks("test_up{")
 		b.after(20 * time.Minute)
 		b.logged("keystone says no", 3) // at once, then each ten minutes
-		broken = nil
+		broken.Store(false)
 		b.after(70 * time.Second)
 		b.has(`test_up{cloud="lab",host="h1"} 1`, `mcloud_source_success{cloud="lab",source="a",system="test"} 1`)
 		b.logged("before=failing", 1)
@@ -260,15 +266,15 @@ func TestBadSamplesNeverBreakThePage(t *testing.T) {
 func TestLookThatDoesNotReturnIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		looks := 0
+		var looks atomic.Int64
 		b := start(t, Options{StopTimeout: 3 * time.Second}, testSource("a", func(context.Context) (*Snapshot, error) {
-			looks++
+			looks.Add(1)
 			<-release
 			return oneHost("h1", 1), nil
 		}))
 		b.after(3 * time.Minute)
-		if looks != 1 {
-			t.Errorf("%d looks run at once", looks)
+		if n := looks.Load(); n != 1 {
+			t.Errorf("%d looks run at once", n)
 		}
 		b.has(`mcloud_source_success{cloud="lab",source="a",system="test"} 0`)
 		err := b.stop()
@@ -313,7 +319,7 @@ func TestRecorderNeverHoldsTheLoop(t *testing.T) {
 		release := make(chan struct{})
 		var got []mcloud.Batch
 		var mu sync.Mutex
-		looks := 0
+		var looks atomic.Int64
 		b := start(t, Options{RecordTimeout: time.Second, Recorder: recorder(func(_ context.Context, b mcloud.Batch) error {
 			<-release
 			mu.Lock()
@@ -321,15 +327,14 @@ func TestRecorderNeverHoldsTheLoop(t *testing.T) {
 			got = append(got, b)
 			return nil
 		})}, testSource("a", func(context.Context) (*Snapshot, error) {
-			looks++
 			s := oneHost("h1", 1)
-			s.Events = []mcloud.Event{{ID: fmt.Sprint(looks)}}
+			s.Events = []mcloud.Event{{ID: fmt.Sprint(looks.Add(1))}}
 			s.Inventories = []mcloud.Inventory{{Cloud: "lab"}}
 			return s, nil
 		}))
 		b.after(150 * time.Second)
-		if looks < 3 {
-			t.Errorf("%d looks while the recorder hangs, want 3", looks)
+		if n := looks.Load(); n < 3 {
+			t.Errorf("%d looks while the recorder hangs, want 3", n)
 		}
 		close(release)
 		b.after(2 * time.Minute)
@@ -342,7 +347,7 @@ func TestRecorderNeverHoldsTheLoop(t *testing.T) {
 				seen[e.ID]++
 			}
 		}
-		for id := 1; id <= looks-1; id++ {
+		for id := int64(1); id < looks.Load(); id++ {
 			if seen[fmt.Sprint(id)] != 1 {
 				t.Errorf("event %d was recorded %d times: %v", id, seen[fmt.Sprint(id)], seen)
 			}
