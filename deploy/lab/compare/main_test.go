@@ -1,0 +1,88 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// agents is a fake openstack client that knows two Neutron agents.
+const agents = `#!/bin/sh
+[ "$*" = "network agent list -f json" ] || { echo "unexpected: $*" >&2; exit 9; }
+echo '[{"Binary":"ovn-controller","Host":"cmp-a1","Alive":true},{"Binary":"ovn-controller","Host":"cmp-a2","Alive":false}]'
+`
+
+func fakeClient(t *testing.T, script string) string {
+	t.Helper()
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "client"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+// exporterPage says that agent cmp-a2 has the given state, as of now.
+func exporterPage(state int) string {
+	return fmt.Sprintf(`openstack_neutron_agent_up{host="cmp-a1",binary="ovn-controller"} 1
+openstack_neutron_agent_up{host="cmp-a2",binary="ovn-controller"} %d
+mcloud_source_last_success_timestamp_seconds{source="neutron"} %d
+`, state, time.Now().Add(time.Minute).Unix())
+}
+
+func TestRun(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		states []int // what the exporter says at each request, the last for ever
+		client string
+		want   error
+		reads  int32
+	}{
+		{"equal at once", []int{0}, agents, nil, 1},
+		{"equal after a refresh", []int{1, 0}, agents, nil, 2},
+		{"differs for good", []int{1}, agents, errDiffers, 2},
+		{"client fails", []int{0}, "#!/bin/sh\necho no such cloud >&2\nexit 1\n", errDiffers, 2},
+		{"client lists nothing", []int{0}, "#!/bin/sh\necho '[]'\n", errDiffers, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var reads atomic.Int32
+			exporter := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				n := int(reads.Add(1))
+				fmt.Fprint(w, exporterPage(test.states[min(n, len(test.states))-1]))
+			}))
+			defer exporter.Close()
+			err := run(t.Context(), options{
+				exporter: exporter.URL, tools: fakeClient(t, test.client),
+				settle: 5 * time.Second, only: []string{"neutron"},
+			})
+			if !errors.Is(err, test.want) {
+				t.Errorf("run ended with %v, want %v", err, test.want)
+			}
+			if got := reads.Load(); got != test.reads {
+				t.Errorf("the exporter was read %d times, want %d", got, test.reads)
+			}
+		})
+	}
+}
+
+func TestRunNamesAnExporterThatIsAway(t *testing.T) {
+	exporter := httptest.NewServer(http.NotFoundHandler())
+	exporter.Close()
+	err := run(t.Context(), options{exporter: exporter.URL, tools: fakeClient(t, agents), only: []string{"neutron"}})
+	if err == nil || !strings.Contains(err.Error(), exporter.URL) {
+		t.Errorf("error is %v, want one that names %s", err, exporter.URL)
+	}
+}
+
+func TestParseRefusesAnUnknownSection(t *testing.T) {
+	_, err := parse([]string{"--only", "ceph,glance"})
+	if err == nil || !strings.Contains(err.Error(), `no section "glance"`) {
+		t.Errorf("error is %v", err)
+	}
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+)
+
+// maxPageBytes bounds what is read of /metrics; a lab's page has a few MB.
+const maxPageBytes = 256 << 20
+
+// page is the exporter's /metrics: families by name.
+type page map[string]*dto.MetricFamily
+
+func parsePage(r io.Reader) (page, error) {
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	return parser.TextToMetricFamilies(r)
+}
+
+// each calls see for every series of a gauge, counter or untyped family; none
+// when the exporter has no such family, which then shows as absent rows.
+func (p page) each(family string, see func(labels map[string]string, value float64)) {
+	for _, metric := range p[family].GetMetric() {
+		labels := make(map[string]string, len(metric.GetLabel()))
+		for _, label := range metric.GetLabel() {
+			labels[label.GetName()] = label.GetValue()
+		}
+		switch {
+		case metric.Gauge != nil:
+			see(labels, metric.GetGauge().GetValue())
+		case metric.Counter != nil:
+			see(labels, metric.GetCounter().GetValue())
+		case metric.Untyped != nil:
+			see(labels, metric.GetUntyped().GetValue())
+		}
+	}
+}
+
+// unrefreshed lists the sources whose last success began before the moment.
+func (p page) unrefreshed(since time.Time) []string {
+	var names []string
+	p.each("mcloud_source_last_success_timestamp_seconds", func(labels map[string]string, value float64) {
+		if value <= float64(since.UnixMilli())/1000 {
+			names = append(names, labels["source"])
+		}
+	})
+	return names
+}
+
+func fetchPage(ctx context.Context, exporter string) (page, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, exporter+"/metrics", nil)
+	if err != nil {
+		return nil, fmt.Errorf("--exporter %q: %w", exporter, err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("read the exporter: %w; start it with: bin/mcloud run --config deploy/lab/mcloud.yaml", err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("read the exporter: %s answered %s", request.URL, response.Status)
+	}
+	p, err := parsePage(io.LimitReader(response.Body, maxPageBytes))
+	if err != nil {
+		return nil, fmt.Errorf("read the exporter: %s: %w", request.URL, err)
+	}
+	return p, nil
+}
+
+// waitForRefresh returns the first page on which every source has succeeded
+// after the moment, or, when the time is over, the last one there was: rows of a
+// source that does not succeed then differ, which is the truth.
+func waitForRefresh(ctx context.Context, exporter string, since time.Time, longest time.Duration) (page, error) {
+	timer := time.NewTimer(longest)
+	defer timer.Stop()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		p, err := fetchPage(ctx, exporter)
+		if err != nil || len(p.unrefreshed(since)) == 0 {
+			return p, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("waiting for sources %v to be refreshed: %w", p.unrefreshed(since), ctx.Err())
+		case <-timer.C:
+			return p, nil
+		case <-tick.C:
+		}
+	}
+}

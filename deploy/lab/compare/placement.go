@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+)
+
+func placementOurs(p page) readings {
+	out := make(readings)
+	for family, thing := range map[string]string{
+		"openstack_placement_inventory_units":  "total",
+		"openstack_placement_reserved_units":   "reserved",
+		"openstack_placement_allocation_ratio": "allocation_ratio",
+		"openstack_placement_usage_units":      "usage",
+	} {
+		p.each(family, func(labels map[string]string, value float64) {
+			out.add(thing, labels["hostname"]+" "+labels["resource_class"], value)
+		})
+	}
+	return out
+}
+
+// provider is a line of `openstack resource provider list`.
+type provider struct {
+	UUID string `json:"uuid"`
+	Name string `json:"name"`
+}
+
+// inventory is a line of `openstack resource provider inventory list`.
+type inventory struct {
+	Class           string    `json:"resource_class"`
+	Total           quotedNum `json:"total"`
+	Reserved        quotedNum `json:"reserved"`
+	AllocationRatio quotedNum `json:"allocation_ratio"`
+}
+
+// usage is a line of `openstack resource provider usage show`.
+type usage struct {
+	Class string    `json:"resource_class"`
+	Usage quotedNum `json:"usage"`
+}
+
+// quotedNum is a number that some versions of the client put in quotes.
+type quotedNum float64
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *quotedNum) UnmarshalJSON(text []byte) error {
+	var value float64
+	if err := json.Unmarshal(text, &value); err != nil {
+		var quoted string
+		if json.Unmarshal(text, &quoted) != nil {
+			return err
+		}
+		if value, err = strconv.ParseFloat(quoted, 64); err != nil {
+			return fmt.Errorf("%s is no number", text)
+		}
+	}
+	*n = quotedNum(value)
+	return nil
+}
+
+func placementReadings(p provider, inventories []inventory, usages []usage, out readings) {
+	for _, i := range inventories {
+		object := p.Name + " " + i.Class
+		out.add("total", object, float64(i.Total))
+		out.add("reserved", object, float64(i.Reserved))
+		out.add("allocation_ratio", object, float64(i.AllocationRatio))
+	}
+	for _, u := range usages {
+		out.add("usage", p.Name+" "+u.Class, float64(u.Usage))
+	}
+}
+
+func placementTheirs(ctx context.Context, c *clients) (readings, error) {
+	var providers []provider
+	if err := c.openstack(ctx, &providers, "resource", "provider", "list"); err != nil {
+		return nil, err
+	}
+	out := make(readings)
+	for _, p := range providers {
+		var (
+			inventories []inventory
+			usages      []usage
+		)
+		if err := c.openstack(ctx, &inventories, "resource", "provider", "inventory", "list", p.UUID); err != nil {
+			return out, err
+		}
+		if err := c.openstack(ctx, &usages, "resource", "provider", "usage", "show", p.UUID); err != nil {
+			return out, err
+		}
+		placementReadings(p, inventories, usages, out)
+	}
+	return out, nil
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+)
+
+// section is one system as both sides see it.
+type section struct {
+	name   string
+	ours   func(page) readings
+	theirs func(context.Context, *clients) (readings, error)
+}
+
+// allSections in the order of the table.
+func allSections() []section {
+	return []section{
+		{"nova", novaOurs, novaTheirs},
+		{"placement", placementOurs, placementTheirs},
+		{"cinder", cinderOurs, cinderTheirs},
+		{"neutron", neutronOurs, neutronTheirs},
+		{"ceph", cephOurs, cephTheirs},
+		{"ovn", ovnOurs, ovnTheirs},
+	}
+}
+
+func namesOf(list []section) []string {
+	names := make([]string, len(list))
+	for i, s := range list {
+		names[i] = s.name
+	}
+	return names
+}
+
+// chooseSections gives all when no name is given.
+func chooseSections(names []string) []section {
+	return slices.DeleteFunc(allSections(), func(s section) bool {
+		return len(names) > 0 && !slices.Contains(names, s.name)
+	})
+}
+
+// readClients asks the clients of all sections; one that fails does not keep
+// the others from being compared.
+func readClients(ctx context.Context, c *clients, chosen []section) (values map[string]readings, failed map[string]error) {
+	values, failed = make(map[string]readings), make(map[string]error)
+	var (
+		lock sync.Mutex
+		all  sync.WaitGroup
+	)
+	for _, s := range chosen {
+		all.Go(func() {
+			read, err := s.theirs(ctx, c)
+			lock.Lock()
+			defer lock.Unlock()
+			if err == nil && len(read) == 0 {
+				// An empty table would be equal to a blind exporter.
+				err = errors.New("it lists nothing at all; is the lab up and seeded?")
+			}
+			if err != nil {
+				failed[s.name] = err
+			}
+			values[s.name] = read
+		})
+	}
+	all.Wait()
+	return values, failed
+}
+
+func compareSections(chosen []section, p page, before, after map[string]readings) []row {
+	var rows []row
+	for _, s := range chosen {
+		rows = append(rows, compareSection(s.name, s.ours(p), before[s.name], after[s.name])...)
+	}
+	return rows
+}
+
+func sectionsThatDiffer(rows []row, chosen []section) []section {
+	return slices.DeleteFunc(slices.Clone(chosen), func(s section) bool {
+		return !slices.ContainsFunc(rows, func(r row) bool { return r.section == s.name && !r.equal })
+	})
+}
