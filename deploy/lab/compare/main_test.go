@@ -13,10 +13,12 @@ import (
 	"time"
 )
 
-// agents is a fake openstack client that knows two Neutron agents.
+// agents is a fake openstack client that knows two Neutron agents; like the real one it ends with 1.
 const agents = `#!/bin/sh
-[ "$*" = "network agent list -f json" ] || { echo "unexpected: $*" >&2; exit 9; }
+read -r command
+[ "$command" = "network agent list -f json" ] || { echo "unexpected: $command" >&2; exit 9; }
 echo '[{"Binary":"ovn-controller","Host":"cmp-a1","Alive":true},{"Binary":"ovn-controller","Host":"cmp-a2","Alive":false}]'
+exit 1
 `
 
 func fakeClient(t *testing.T, script string) string {
@@ -48,6 +50,7 @@ func TestRun(t *testing.T) {
 		{"equal after a refresh", []int{1, 0}, agents, nil, 2},
 		{"differs for good", []int{1}, agents, errDiffers, 2},
 		{"client fails", []int{0}, "#!/bin/sh\necho no such cloud >&2\nexit 1\n", errDiffers, 2},
+		{"command fails inside the client", []int{0}, "#!/bin/sh\necho no such command >&2\n", errDiffers, 2},
 		{"client lists nothing", []int{0}, "#!/bin/sh\necho '[]'\n", errDiffers, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -27,7 +27,7 @@ func neutronReadings(agents []networkAgent) readings {
 
 func neutronTheirs(ctx context.Context, c *clients) (readings, error) {
 	var agents []networkAgent
-	if err := c.openstack(ctx, &agents, "network", "agent", "list"); err != nil {
+	if err := c.openstack(ctx, question{"network agent list", &agents}); err != nil {
 		return nil, err
 	}
 	return neutronReadings(agents), nil

@@ -62,14 +62,13 @@ func novaTheirs(ctx context.Context, c *clients) (readings, error) {
 		services    []computeService
 		servers     []server
 	)
-	if err := c.openstack(ctx, &hypervisors, "hypervisor", "list"); err != nil {
-		return nil, err
-	}
-	if err := c.openstack(ctx, &services, "compute", "service", "list"); err != nil {
-		return nil, err
-	}
-	// Without -n the client would also look up the name of every image and flavor.
-	if err := c.openstack(ctx, &servers, "server", "list", "--all-projects", "--limit", "-1", "-n", "-c", "ID", "-c", "Status"); err != nil {
+	err := c.openstack(ctx,
+		question{"hypervisor list", &hypervisors},
+		question{"compute service list", &services},
+		// Without -n the client would also look up the name of every image and flavor. One answer holds
+		// 1,000 servers, the API's own limit, which no lab reaches.
+		question{"server list --all-projects -n -c ID -c Status", &servers})
+	if err != nil {
 		return nil, err
 	}
 	return novaReadings(hypervisors, services, servers), nil

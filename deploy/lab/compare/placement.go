@@ -75,22 +75,22 @@ func placementReadings(p provider, inventories []inventory, usages []usage, out 
 
 func placementTheirs(ctx context.Context, c *clients) (readings, error) {
 	var providers []provider
-	if err := c.openstack(ctx, &providers, "resource", "provider", "list"); err != nil {
+	if err := c.openstack(ctx, question{"resource provider list", &providers}); err != nil {
+		return nil, err
+	}
+	inventories, usages := make([][]inventory, len(providers)), make([][]usage, len(providers))
+	var questions []question
+	for i, p := range providers {
+		questions = append(questions,
+			question{"resource provider inventory list " + p.UUID, &inventories[i]},
+			question{"resource provider usage show " + p.UUID, &usages[i]})
+	}
+	if err := c.openstack(ctx, questions...); err != nil {
 		return nil, err
 	}
 	out := make(readings)
-	for _, p := range providers {
-		var (
-			inventories []inventory
-			usages      []usage
-		)
-		if err := c.openstack(ctx, &inventories, "resource", "provider", "inventory", "list", p.UUID); err != nil {
-			return out, err
-		}
-		if err := c.openstack(ctx, &usages, "resource", "provider", "usage", "show", p.UUID); err != nil {
-			return out, err
-		}
-		placementReadings(p, inventories, usages, out)
+	for i, p := range providers {
+		placementReadings(p, inventories[i], usages[i], out)
 	}
 	return out, nil
 }

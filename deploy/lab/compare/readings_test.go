@@ -78,8 +78,8 @@ func TestQuotedNumRefusesWords(t *testing.T) {
 }
 
 func TestCinder(t *testing.T) {
-	theirs := decode[cinderPools](t, `{"pools":[{"name":"stor-1@nvme#nvme-a","capabilities":
-		{"total_capacity_gb":100,"free_capacity_gb":60.5,"allocated_capacity_gb":30,"provisioned_capacity_gb":40}}]}`).readings()
+	theirs := cinderReadings(decode[[]cinderPool](t, `[{"Name":"stor-1@nvme#nvme-a","Capabilities":
+		{"pool_name":"nvme-a","total_capacity_gb":100.0,"free_capacity_gb":60.5,"allocated_capacity_gb":30,"provisioned_capacity_gb":40.0}}]`))
 	ours := cinderOurs(pageOf(t, `
 openstack_cinder_pool_capacity_bytes{cloud="lab",pool="stor-1@nvme#nvme-a",backend="nvme"} 107374182400
 openstack_cinder_pool_free_bytes{cloud="lab",pool="stor-1@nvme#nvme-a",backend="nvme"} 64961380352
