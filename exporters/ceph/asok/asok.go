@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"time"
 )
 
@@ -44,6 +45,9 @@ type DaemonError struct {
 func (e *DaemonError) Error() string {
 	return fmt.Sprintf("daemon answered error %d: %s", e.Code, e.Message)
 }
+
+// Kind is the word for it in counts of errors.
+func (e *DaemonError) Kind() string { return "server_error" }
 
 // Client asks the daemon behind one socket. The zero values of Timeout and
 // MaxBytes mean the defaults. It holds no connection; any number of goroutines
@@ -89,11 +93,14 @@ func (c Client) Ask(ctx context.Context, prefix string, args map[string]any) ([]
 	return answer, nil
 }
 
-// cause prefers the context's reason: a connection closed by its end only says
-// "use of closed network connection".
+// cause says what an error of the connection means: at the deadline it is only
+// an "i/o timeout", or a "use of closed network connection".
 func cause(ctx context.Context, err error) error {
-	if ctxErr := ctx.Err(); ctxErr != nil && errors.Is(err, net.ErrClosed) {
-		return ctxErr
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fmt.Errorf("no answer, the daemon is frozen or overloaded: %w", context.DeadlineExceeded)
+	case ctx.Err() != nil && errors.Is(err, net.ErrClosed):
+		return ctx.Err()
 	}
 	return err
 }

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"time"
 )
@@ -45,6 +46,9 @@ type DaemonError struct {
 }
 
 func (e *DaemonError) Error() string { return e.Method + ": daemon answered: " + e.Message }
+
+// Kind is the word for it in counts of errors.
+func (e *DaemonError) Kind() string { return "server_error" }
 
 // Unknown reports whether the daemon has no such method at all, which differs
 // by version, datapath and daemon, and is no fault.
@@ -100,11 +104,14 @@ func (c Client) Call(ctx context.Context, method string, params ...string) (stri
 	return text, nil
 }
 
-// cause prefers the context's reason: a connection closed by its end only says
-// "use of closed network connection".
+// cause says what an error of the connection means: at the deadline it is only
+// an "i/o timeout", or a "use of closed network connection".
 func cause(ctx context.Context, err error) error {
-	if ctxErr := ctx.Err(); ctxErr != nil && errors.Is(err, net.ErrClosed) {
-		return ctxErr
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fmt.Errorf("no answer, the daemon is frozen or overloaded: %w", context.DeadlineExceeded)
+	case ctx.Err() != nil && errors.Is(err, net.ErrClosed):
+		return ctx.Err()
 	}
 	return err
 }
