@@ -20,14 +20,16 @@ install_packages() {
       chmod 755 /usr/sbin/policy-rc.d
     fi
     apt_install "${missing[@]}" && exit 0
-    say "package lists may be old, refreshing them"
+    # A bare machine has no package lists, and old ones name versions that are gone.
+    say "refreshing the package lists"
     apt_get update && apt_install "${missing[@]}"
-  ) 9>"$MCLOUD_LAB/packages.lock" || fail "apt-get could not install ${missing[*]}; its message is above"
+  ) 9>"$MCLOUD_LAB/packages.lock" || fail_with_log "apt-get could not install ${missing[*]}" "$MCLOUD_LAB/packages.log"
 }
 
 # The lock timeout lets another apt on the machine finish first.
 apt_get() {
-  DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 "$@" </dev/null 9>&-
+  DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 "$@" \
+    </dev/null >>"$MCLOUD_LAB/packages.log" 2>&1 9>&-
 }
 
-apt_install() { apt_get install -y --no-install-recommends "$@" >/dev/null; }
+apt_install() { apt_get install -y --no-install-recommends "$@"; }
