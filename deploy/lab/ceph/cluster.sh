@@ -45,11 +45,14 @@ log_file() { echo "$root/log/$cluster-$1.log"; }
 daemon_pid() { pid_of "$(pid_file "$1")" "$conf"; }
 daemon_state() { process_state "$(pid_file "$1")" "$conf"; }
 
-# start_daemon TYPE.ID: on its own host name, as on a real cluster, where each storage host says its name in the daemon's
+# start_daemon TYPE.ID: leaves one that runs alone and thaws a frozen one. It runs on its own host name, as on a real cluster, where each storage host says its name in the daemon's
 # metadata; here a UTS namespace gives it. The daemon goes to the background by itself once it has read its store.
 start_daemon() {
   local daemon=$1
-  [ "$(daemon_state "$daemon")" = stopped ] || return 0
+  case $(daemon_state "$daemon") in
+    running) return 0 ;;
+    frozen) signal_process CONT "$(pid_file "$daemon")" "$conf" && return 0 ;;
+  esac
   unshare --uts sh -c 'hostname "$1" && shift && exec "$@"' - "$(host_of "$daemon")" \
     "ceph-${daemon%%.*}" --conf "$conf" --cluster "$cluster" --id "${daemon#*.}" \
     </dev/null >"$root/log/$daemon.start" 2>&1 ||
