@@ -1,0 +1,343 @@
+// Package config reads mcloud.yaml, the one file of the product's own beside
+// the ecosystem's (clouds.yaml, ceph.conf, Prometheus's sections). It is read
+// strictly: a word it does not know is an error that names file, line and the
+// word that was probably meant.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// ErrConfig is wrapped by every error of Load and Parse.
+var ErrConfig = errors.New("configuration")
+
+// File is a whole mcloud.yaml, with defaults filled in and paths absolute.
+type File struct {
+	// Path is where it was read from; relative paths in it are relative to its folder.
+	Path string `yaml:"-"`
+
+	// Cloud is what the cloud is called in labels, records and reports.
+	Cloud string `yaml:"cloud"`
+	// DataDir holds everything that is kept.
+	DataDir string `yaml:"data_dir"`
+
+	OpenStack     *OpenStack    `yaml:"openstack"`
+	Notifications []Broker      `yaml:"notifications"`
+	Ceph          []CephCluster `yaml:"ceph"`
+	OVN           *OVN          `yaml:"ovn"`
+	OVS           []OVSHost     `yaml:"ovs"`
+
+	Exporter  Exporter  `yaml:"exporter"`
+	Collector Collector `yaml:"collector"`
+	Store     Store     `yaml:"store"`
+	Planner   Planner   `yaml:"planner"`
+}
+
+// OpenStack is the account that looks, and the one that changes.
+type OpenStack struct {
+	// CloudsFile is a clouds.yaml; empty means the openstack client's usual places.
+	CloudsFile string `yaml:"clouds_file"`
+	// Cloud is the entry that the exporter uses; reader roles suffice.
+	Cloud string `yaml:"cloud"`
+	// ApplyCloud is the entry that `mcloud-plan rebalance apply` and `undo` use;
+	// nothing else ever does. Without one they ask for --os-cloud.
+	ApplyCloud  string   `yaml:"apply_cloud"`
+	Region      string   `yaml:"region"`
+	Interface   string   `yaml:"interface"`
+	SystemScope bool     `yaml:"system_scope"`
+	Period      Duration `yaml:"period"` // of inventory and service looks, default 30s
+}
+
+// Broker is a RabbitMQ with OpenStack's notifications.
+type Broker struct {
+	// URL is amqp://user@host:port/vhost; the password comes from the file or the
+	// environment variable named, so that it stands in no configuration.
+	URL          string   `yaml:"url"`
+	PasswordFile string   `yaml:"password_file"`
+	PasswordEnv  string   `yaml:"password_env"`
+	Topics       []string `yaml:"topics"`
+}
+
+// CephCluster is one cluster, by its own conf and keyring.
+type CephCluster struct {
+	Name    string   `yaml:"name"`
+	Conf    string   `yaml:"conf"`
+	User    string   `yaml:"user"` // "client.exporter"
+	Keyring string   `yaml:"keyring"`
+	Sockets []string `yaml:"sockets"` // glob patterns of admin sockets on this host
+	Perf    bool     `yaml:"perf"`
+	Period  Duration `yaml:"period"` // default 15s
+}
+
+// OVN is where the two databases listen: "tcp:127.0.0.1:6641", a comma between
+// the members of a raft cluster.
+type OVN struct {
+	Northbound string   `yaml:"northbound"`
+	Southbound string   `yaml:"southbound"`
+	CA         string   `yaml:"ca"`
+	Cert       string   `yaml:"cert"`
+	Key        string   `yaml:"key"`
+	Period     Duration `yaml:"period"` // default 15s
+}
+
+// OVSHost is a host whose control sockets can be reached here.
+type OVSHost struct {
+	Host    string   `yaml:"host"`
+	Sockets []string `yaml:"sockets"` // glob patterns of *.ctl
+}
+
+// Exporter serves the samples.
+type Exporter struct {
+	Listen    string   `yaml:"listen"`
+	WebConfig string   `yaml:"web_config"`
+	Sets      []string `yaml:"sets"` // besides base: objects, perf, debug
+}
+
+// Collector scrapes, evaluates rules and ships.
+type Collector struct {
+	Listen         string   `yaml:"listen"`
+	WebConfig      string   `yaml:"web_config"`
+	URL            string   `yaml:"url"` // where the other parts find it; default from Listen
+	HotRetention   Duration `yaml:"hot_retention"`
+	ScrapeInterval Duration `yaml:"scrape_interval"`
+	Alertmanagers  []string `yaml:"alertmanagers"` // host:port, no scheme
+	// Prometheus are further sections of a Prometheus configuration
+	// (scrape_configs, rule_files, alerting, global), added to our own.
+	Prometheus yaml.Node `yaml:"prometheus"`
+}
+
+// Store is where everything is kept: the embedded engine, or a ClickHouse.
+type Store struct {
+	Listen string `yaml:"listen"`
+	// URL of a ClickHouse server's HTTP interface; empty means the embedded engine.
+	URL          string   `yaml:"url"`
+	Database     string   `yaml:"database"`
+	User         string   `yaml:"user"`
+	PasswordFile string   `yaml:"password_file"`
+	CA           string   `yaml:"ca"`
+	Library      string   `yaml:"library"` // libchdb.so
+	Memory       Bytes    `yaml:"memory"`  // bound of the embedded engine, default 2 GiB
+	Retention    Duration `yaml:"retention"`
+}
+
+// Embedded says whether the store runs in this product.
+func (s Store) Embedded() bool { return s.URL == "" }
+
+// Address is where clients of the store find it.
+func (s Store) Address() string {
+	if s.URL != "" {
+		return s.URL
+	}
+	return "http://" + s.Listen
+}
+
+// Default addresses: loopback unless told otherwise.
+const (
+	DefaultCollectorListen = "127.0.0.1:9090"
+	DefaultExporterListen  = "127.0.0.1:9198"
+	DefaultStoreListen     = "127.0.0.1:8123"
+	DefaultPlannerListen   = "127.0.0.1:9197"
+)
+
+// Default is a configuration with nothing to watch.
+func Default() File {
+	f := File{}
+	f.defaults()
+	return f
+}
+
+// Load reads the file at path.
+func Load(path string) (File, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return File{}, fmt.Errorf("%w: %w; name the file with --config, an example is deploy/examples/mcloud.yaml", ErrConfig, err)
+	}
+	return Parse(path, content)
+}
+
+// Parse reads content as the file at path.
+func Parse(path string, content []byte) (File, error) {
+	f := File{}
+	if err := decodeStrict(path, content, &f); err != nil {
+		return File{}, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return File{}, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	f.Path = abs
+	f.defaults()
+	f.absolute(filepath.Dir(abs))
+	if err := f.Validate(); err != nil {
+		return File{}, fmt.Errorf("%w: %s: %w", ErrConfig, path, err)
+	}
+	return f, nil
+}
+
+func (f *File) defaults() {
+	set := func(s *string, v string) {
+		if *s == "" {
+			*s = v
+		}
+	}
+	every := func(d *Duration, v time.Duration) {
+		if *d == 0 {
+			*d = Duration(v)
+		}
+	}
+	set(&f.DataDir, "data")
+	set(&f.Exporter.Listen, DefaultExporterListen)
+	set(&f.Collector.Listen, DefaultCollectorListen)
+	set(&f.Store.Listen, DefaultStoreListen)
+	set(&f.Store.Database, "mcloud")
+	set(&f.Planner.Listen, DefaultPlannerListen)
+	every(&f.Collector.HotRetention, 6*time.Hour)
+	every(&f.Collector.ScrapeInterval, 15*time.Second)
+	if f.Store.Memory == 0 {
+		f.Store.Memory = 2 << 30
+	}
+	if f.OpenStack != nil {
+		every(&f.OpenStack.Period, 30*time.Second)
+	}
+	if f.OVN != nil {
+		every(&f.OVN.Period, 15*time.Second)
+	}
+	for i := range f.Ceph {
+		set(&f.Ceph[i].User, "client.exporter")
+		every(&f.Ceph[i].Period, 15*time.Second)
+	}
+	f.Planner.defaults()
+}
+
+// absolute makes every path absolute, from the file's folder.
+func (f *File) absolute(dir string) {
+	fix := func(p *string) {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(dir, *p)
+		}
+	}
+	for _, p := range []*string{&f.DataDir, &f.Exporter.WebConfig, &f.Collector.WebConfig, &f.Store.PasswordFile, &f.Store.CA, &f.Store.Library, &f.Planner.RateCard, &f.Planner.WebConfig} {
+		fix(p)
+	}
+	if f.OpenStack != nil {
+		fix(&f.OpenStack.CloudsFile)
+	}
+	for i := range f.Notifications {
+		fix(&f.Notifications[i].PasswordFile)
+	}
+	for i := range f.Ceph {
+		fix(&f.Ceph[i].Conf)
+		fix(&f.Ceph[i].Keyring)
+		for j := range f.Ceph[i].Sockets {
+			fix(&f.Ceph[i].Sockets[j])
+		}
+	}
+	for i := range f.OVS {
+		for j := range f.OVS[i].Sockets {
+			fix(&f.OVS[i].Sockets[j])
+		}
+	}
+	if f.OVN != nil {
+		fix(&f.OVN.CA)
+		fix(&f.OVN.Cert)
+		fix(&f.OVN.Key)
+	}
+}
+
+// Validate names the first field that cannot be so. It opens nothing: what is
+// not there now may be there later, and the part that needs it says so then.
+func (f File) Validate() error {
+	if f.Cloud == "" {
+		return errors.New("cloud: no name; it is the label \"cloud\" everywhere, for example: cloud: mycloud")
+	}
+	for field, address := range map[string]string{"exporter.listen": f.Exporter.Listen, "collector.listen": f.Collector.Listen, "store.listen": f.Store.Listen, "planner.listen": f.Planner.Listen} {
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			return fmt.Errorf("%s: %q is no address; write host:port, for example 127.0.0.1:9090", field, address)
+		}
+	}
+	for _, s := range f.Exporter.Sets {
+		switch s {
+		case "objects", "perf", "debug":
+		default:
+			return fmt.Errorf("exporter.sets: %q, want objects, perf or debug; base is always on", s)
+		}
+	}
+	if f.OpenStack != nil && f.OpenStack.Cloud == "" {
+		return errors.New("openstack.cloud: no entry of clouds.yaml is named")
+	}
+	for i, b := range f.Notifications {
+		u, err := url.Parse(b.URL)
+		if err != nil || u.Scheme != "amqp" && u.Scheme != "amqps" || u.Host == "" {
+			return fmt.Errorf("notifications[%d].url: want amqp://user@host:port/vhost or amqps://…", i)
+		}
+		if b.PasswordFile != "" && b.PasswordEnv != "" {
+			return fmt.Errorf("notifications[%d]: password_file and password_env, one of them", i)
+		}
+	}
+	names := map[string]bool{}
+	for i, c := range f.Ceph {
+		switch {
+		case c.Name == "":
+			return fmt.Errorf("ceph[%d].name: no name; it is the label \"cluster\"", i)
+		case names[c.Name]:
+			return fmt.Errorf("ceph[%d].name: %q is there twice", i, c.Name)
+		case c.Conf == "" && len(c.Sockets) == 0:
+			return fmt.Errorf("ceph[%d] (%s): neither conf nor sockets, so there is nothing to read", i, c.Name)
+		}
+		names[c.Name] = true
+	}
+	if f.OVN != nil && f.OVN.Southbound == "" && f.OVN.Northbound == "" {
+		return errors.New("ovn: neither northbound nor southbound; write for example southbound: tcp:127.0.0.1:6642")
+	}
+	for i, h := range f.OVS {
+		if h.Host == "" || len(h.Sockets) == 0 {
+			return fmt.Errorf("ovs[%d]: wants host and sockets", i)
+		}
+	}
+	if s := f.Store.URL; s != "" {
+		if u, err := url.Parse(s); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return errors.New("store.url: want the HTTP interface of a ClickHouse, http://host:8123 or https://host:8443")
+		}
+	}
+	for i, a := range f.Collector.Alertmanagers {
+		if _, _, err := net.SplitHostPort(a); err != nil || strings.Contains(a, "/") {
+			return fmt.Errorf("collector.alertmanagers[%d]: %q, want host:port", i, a)
+		}
+	}
+	return f.Planner.validate(names)
+}
+
+// Secret returns the broker's URL with its password.
+func (b Broker) Secret() (string, error) {
+	u, err := url.Parse(b.URL)
+	if err != nil {
+		return "", fmt.Errorf("%w: notifications.url is no URL", ErrConfig)
+	}
+	var password string
+	switch {
+	case b.PasswordFile != "":
+		content, err := os.ReadFile(b.PasswordFile)
+		if err != nil {
+			return "", fmt.Errorf("%w: notifications.password_file: %w", ErrConfig, err)
+		}
+		password = strings.TrimRight(string(content), "\r\n")
+	case b.PasswordEnv != "":
+		var ok bool
+		if password, ok = os.LookupEnv(b.PasswordEnv); !ok {
+			return "", fmt.Errorf("%w: notifications.password_env: %s is not set", ErrConfig, b.PasswordEnv)
+		}
+	default:
+		return b.URL, nil
+	}
+	u.User = url.UserPassword(u.User.Username(), password)
+	return u.String(), nil
+}
