@@ -31,7 +31,7 @@ func (s segment) name() string { return fmt.Sprintf("%06d-%08d-%d", s.Epoch, s.N
 
 func parseSegment(name string) (segment, bool) {
 	var s segment
-	if n, err := fmt.Sscanf(name, "%06d-%08d-%d", &s.Epoch, &s.Number, &s.Skip); n != 3 || err != nil {
+	if n, err := fmt.Sscanf(name, "%d-%d-%d", &s.Epoch, &s.Number, &s.Skip); n != 3 || err != nil {
 		return segment{}, false
 	}
 	return s, s.name() == name
