@@ -1,0 +1,82 @@
+package forecast
+
+import (
+	"math"
+	"slices"
+	"time"
+)
+
+// State says in one word how a quantity stands to a limit.
+type State string
+
+// The states of a Crossing.
+const (
+	Over    State = "over"    // at or above the limit already
+	Within  State = "within"  // half of the paths cross within the horizon
+	Beyond  State = "beyond"  // less than half of the paths cross within the horizon
+	Unknown State = "unknown" // there is no forecast
+)
+
+// Crossing is the distribution of the first instant at or above a limit.
+type Crossing struct {
+	State State `json:"state"`
+	// P10, P50 and P90 are dates by which 10, 50 and 90 % of the paths have
+	// crossed; nil where that is not within the horizon, which ends at Until.
+	P10   *time.Time `json:"p10,omitempty"`
+	P50   *time.Time `json:"p50,omitempty"`
+	P90   *time.Time `json:"p90,omitempty"`
+	Until time.Time  `json:"until"`
+	// Probability is the share of paths that cross by Until.
+	Probability float64 `json:"probability"`
+}
+
+// Crossing reads the paths against limit, which may differ from instant to
+// instant (a purchase that arrives). A NaN limit is never crossed.
+func (r Result) Crossing(limit func(time.Time) float64) Crossing {
+	if r.Points > 0 && r.Last >= limit(r.To) {
+		now := r.To
+		return Crossing{State: Over, P10: &now, P50: &now, P90: &now, Until: now, Probability: 1}
+	}
+	if !r.Forecasted() {
+		return Crossing{State: Unknown}
+	}
+	limits := make([]float64, len(r.P50))
+	for h := range limits {
+		limits[h] = limit(r.Time(h))
+	}
+	first := make([]int, len(r.paths))
+	crossed := 0
+	for i, path := range r.paths {
+		first[i] = math.MaxInt
+		for h, v := range path {
+			if v >= limits[h] {
+				first[i] = h
+				crossed++
+				break
+			}
+		}
+	}
+	slices.Sort(first)
+	c := Crossing{Until: r.Time(len(limits) - 1), Probability: float64(crossed) / float64(len(first)), State: Beyond}
+	c.P10, c.P50, c.P90 = r.dateOf(first, 0.1), r.dateOf(first, 0.5), r.dateOf(first, 0.9)
+	if c.P50 != nil {
+		c.State = Within
+	}
+	return c
+}
+
+// dateOf is the earliest date by which the share p of the sorted first
+// crossings lies; nil when that is beyond the horizon.
+func (r Result) dateOf(first []int, p float64) *time.Time {
+	i := max(0, int(math.Ceil(p*float64(len(first))))-1)
+	if first[i] == math.MaxInt {
+		return nil
+	}
+	t := r.Time(first[i])
+	return &t
+}
+
+// Constant is a limit that never moves.
+func Constant(v float64) func(time.Time) float64 {
+	return func(time.Time) float64 { return v }
+}
