@@ -1,6 +1,7 @@
 # Daemons without an init system. Each has a name and, in $lab_run,
 #   NAME.start  the command line as a small script: what `up`, a repair and `fault restore` all run
 #   NAME.pid    its process; every command execs its way to the daemon, so the pid stays the daemon's own
+#   NAME.port   the port it listens on, if it has one
 #   NAME.birth  that process's start time, so that a reused pid is never taken for ours, nor signalled
 # Each daemon leads its own session: its workers are the processes of that session, and no others.
 
@@ -20,6 +21,9 @@ birth_of() {
   set -- $stat
   case $1 in Z | X) ;; *) echo "${20}" ;; esac
 }
+
+# daemon_port NAME PORT: note where it listens, for `status`.
+daemon_port() { echo "$2" >"$lab_run/$1.port"; }
 
 daemon_pid() { cat "$lab_run/$1.pid" 2>/dev/null; }
 
@@ -89,6 +93,11 @@ daemons_stop() {
     session_signal KILL "$name"
     rm -f "$lab_run/$name.pid" "$lab_run/$name.birth"
   done
+}
+
+# daemon_state NAME: up, frozen (stopped by a signal) or dead.
+daemon_state() {
+  if ! daemon_alive "$1"; then echo dead; elif daemon_frozen "$1"; then echo frozen; else echo up; fi
 }
 
 daemon_names() {

@@ -9,6 +9,9 @@ infrastructure_start() {
   daemon rabbitmq chroot "$lab_root" env HOME=/var/lib/rabbitmq ERL_EPMD_ADDRESS=127.0.0.1 \
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none" \
     setpriv --reuid rabbitmq --regid rabbitmq --init-groups /usr/lib/rabbitmq/bin/rabbitmq-server
+  daemon_port memcached 11211
+  daemon_port mariadb 3306
+  daemon_port rabbitmq 5672
 }
 
 infrastructure_await() {

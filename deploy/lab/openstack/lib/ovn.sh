@@ -17,6 +17,7 @@ ovn_central() {
     once "ovn-$db-database" inside ovsdb-tool create "/var/lib/ovn/ovn$db.db" "/usr/share/ovn/ovn-$db.ovsschema"
     daemon "ovn-$db" chroot "$lab_root" env OVN_RUNDIR=$ovn_rundir ovsdb-server --remote="punix:$ovn_rundir/$db.sock" \
       --remote="ptcp:$port:127.0.0.1" --unixctl="$ovn_rundir/$db.ctl" "/var/lib/ovn/ovn$db.db"
+    daemon_port "ovn-$db" "$port"
   done
   await ovn-nb 20 "listening on 6641" listening 6641
   await ovn-sb 20 "listening on 6642" listening 6642

@@ -31,7 +31,7 @@ disable-logging = true
 INI
     [ $# -eq 0 ] || printf '%s\n' "$@"
   } >"$lab_root/etc/lab-uwsgi/$name.ini"
-  echo "$port" >"$lab_run/$name.port"
+  daemon_port "$name" "$port"
   daemon "$name" chroot "$lab_root" env LC_ALL=C.UTF-8 uwsgi_python3 --ini "/etc/lab-uwsgi/$name.ini"
 }
 
@@ -78,6 +78,7 @@ services_start() {
   worker octavia-worker octavia-worker "${octavia[@]}"
   worker octavia-housekeeping octavia-housekeeping "${octavia[@]}"
   worker octavia-health-manager octavia-health-manager "${octavia[@]}"
+  daemon_port octavia-health-manager 5555/udp
   api masakari-api 15868 /usr/bin/masakari-wsgi
   worker masakari-engine masakari-engine
   api horizon 8080 /usr/share/openstack-dashboard/wsgi.py 'static-map = /static=/var/lib/openstack-dashboard/static' \
@@ -117,6 +118,7 @@ named_start() {
   once bind-key inside sh -c 'mkdir -p /etc/lab-bind /var/cache/lab-bind
     rndc-confgen -a -A hmac-sha256 -k rndc-key -c /etc/lab-bind/rndc.key'
   daemon named chroot "$lab_root" named -f -c /etc/lab-bind/named.conf -n 1 -U 1
+  daemon_port named 5300
 }
 
 # designate-manage sends the pool to designate-central over the queue, and waits a minute in vain when
@@ -132,4 +134,5 @@ designate_finish() {
   worker designate-worker designate-worker
   worker designate-producer designate-producer
   worker designate-mdns designate-mdns
+  daemon_port designate-mdns 5354
 }
