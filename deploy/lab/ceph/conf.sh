@@ -13,7 +13,7 @@ mon_addresses() {
 }
 
 write_conf() {
-  local id class size datacentre host
+  local id class size bytes datacentre host
   {
     cat <<EOF
 [global]
@@ -80,10 +80,11 @@ osd_class_update_on_start = false
 EOF
     for id in "${!osds[@]}"; do
       IFS=: read -r class size datacentre host <<<"${osds[id]}"
+      bytes=$(numfmt --from=iec "$size")
       cat <<EOF
 
 [osd.$id]
-bluestore_block_size = $(numfmt --from=iec "$size")
+bluestore_block_size = $bytes
 crush_location = root=default datacenter=$datacentre host=$host
 EOF
     done
