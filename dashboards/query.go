@@ -1,0 +1,58 @@
+package dashboards
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
+)
+
+// Query is one query of one panel, as Grafana would send it.
+type Query struct {
+	Dashboard, Panel string
+	Expr             string // PromQL, variables replaced by "everything"
+	Instant          bool
+}
+
+// everything stands for Grafana's variables when a query is run without it.
+var everything = strings.NewReplacer("$cloud", ".*", "$cluster", ".*", "$__rate_interval", "5m", "$__interval", "1m")
+
+// Queries lists all queries of d's panels, rows included.
+func Queries(d dashboard.Dashboard) ([]Query, error) {
+	var queries []Query
+	add := func(p dashboard.Panel) error {
+		for _, t := range p.Targets {
+			var q prometheus.Dataquery
+			switch t := t.(type) {
+			case prometheus.Dataquery:
+				q = t
+			case *prometheus.Dataquery:
+				q = *t
+			default:
+				return fmt.Errorf("%s, panel %q: a target of type %T", *d.Title, *p.Title, t)
+			}
+			expr := everything.Replace(q.Expr)
+			if strings.Contains(expr, "$") {
+				return fmt.Errorf("%s, panel %q: unknown variable in %s", *d.Title, *p.Title, q.Expr)
+			}
+			queries = append(queries, Query{Dashboard: *d.Title, Panel: *p.Title, Expr: expr, Instant: q.Instant != nil && *q.Instant})
+		}
+		return nil
+	}
+	for _, p := range d.Panels {
+		if p.Panel != nil {
+			if err := add(*p.Panel); err != nil {
+				return nil, err
+			}
+		}
+		if p.RowPanel != nil {
+			for _, inner := range p.RowPanel.Panels {
+				if err := add(inner); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	return queries, nil
+}
