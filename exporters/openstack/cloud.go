@@ -1,0 +1,148 @@
+// Package openstack is one authenticated connection to an OpenStack cloud, made
+// for looking at it again and again while parts of it are broken.
+//
+// Connect reads clouds.yaml and asks nothing yet: an unreachable Keystone is an
+// error of each look, not of the program's start. All services share one token,
+// which is renewed before it expires and once after a 401. Every call has a
+// deadline, a cap on the answer's size, and a place in its API's budget (calls
+// in flight and per second); a 429 or 503 pauses its API for the time that
+// Retry-After asks for, within a bound. Get and List are all that the packages
+// keystone, placement, nova, cinder and neutron need: List follows pages, keeps
+// the objects that decode and names those that do not. The package only reads;
+// the one POST it makes is for its token.
+//
+// Calls per round of a quiet cloud, all sources together: Keystone 3 each 5
+// minutes; Placement 2 a minute, plus 4 for each provider whose generation
+// changed; Nova 4 a minute (servers are asked for by changes-since, with a full
+// list each 10 minutes) plus 1 for each server that changed; Cinder 4, with one
+// more for each further thousand volumes or snapshots; Neutron 7 each 2 minutes;
+// 1 for each service of the catalogue to see whether it is up.
+package openstack
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2"
+)
+
+// Options say which cloud to connect to, and how gently.
+type Options struct {
+	// CloudsFile is a clouds.yaml; when empty it is looked for as the openstack
+	// client does: $OS_CLIENT_CONFIG_FILE, ./, ~/.config/openstack/, /etc/openstack/.
+	CloudsFile string
+	// Cloud is its entry; $OS_CLOUD when empty.
+	Cloud string
+	// Name is what the cloud is called in the label "cloud" and in records;
+	// Cloud when empty.
+	Name string
+	// Region and Interface ("public", "internal", "admin") override clouds.yaml.
+	Region, Interface string
+	// SystemScope asks for a token scoped to the system instead of a project.
+	SystemScope bool
+	// RequestTimeout bounds one call with its answer; 30 s if zero.
+	RequestTimeout time.Duration
+	// MaxAnswerBytes bounds one answer, decompressed; 64 MiB if zero.
+	MaxAnswerBytes int64
+	// Budgets by API name ("nova"); DefaultBudget for the others.
+	Budgets map[string]Budget
+	// MaxMicroversions lowers the newest microversion asked for, by API name.
+	MaxMicroversions map[string]string
+	// Logger is slog.Default() if nil.
+	Logger *slog.Logger
+}
+
+// API is one OpenStack service as its package knows it.
+type API struct {
+	Name string // "nova"; names calls, budgets and errors
+	// Types are its names in the catalogue, the best first.
+	Types []string
+	// Version is the path segment of its major version, appended to an endpoint
+	// that has none: "v2.1". Empty for an API without one.
+	Version string
+	// Header is its name in OpenStack-API-Version; empty when the API has no
+	// microversions. Min and Max are the range that its package understands.
+	Header   string
+	Min, Max Microversion
+}
+
+// Cloud is a connection. Its methods may be called concurrently.
+type Cloud struct {
+	name   string
+	opts   Options
+	file   string // of clouds.yaml, for messages
+	auth   gophercloud.AuthOptions
+	where  gophercloud.EndpointOpts
+	http   *http.Client
+	log    *slog.Logger
+	tokens *tokens
+
+	mu       sync.Mutex
+	versions map[string]*negotiation // by API name
+}
+
+// Connect reads the credentials and makes ready; it does not call the cloud. An
+// error is about the configuration and names the file and the entry.
+func Connect(_ context.Context, opts Options) (*Cloud, error) {
+	opts.RequestTimeout = cmp.Or(opts.RequestTimeout, 30*time.Second)
+	opts.MaxAnswerBytes = cmp.Or(opts.MaxAnswerBytes, 64<<20)
+	if opts.Logger == nil {
+		opts.Logger = slog.Default()
+	}
+	creds, err := readClouds(opts)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cloud{
+		name: cmp.Or(opts.Name, creds.cloud), opts: opts, file: creds.file,
+		auth: creds.auth, where: creds.where,
+		log: opts.Logger, versions: map[string]*negotiation{},
+	}
+	base := http.DefaultTransport.(*http.Transport).Clone()
+	base.TLSClientConfig = creds.tls
+	base.MaxIdleConnsPerHost = 8
+	c.http = &http.Client{
+		Transport: newTransport(base, opts),
+		CheckRedirect: func(req *http.Request, via []*http.Request) error {
+			// The token must not travel to another host.
+			if req.URL.Host != via[0].URL.Host || len(via) > 3 {
+				return http.ErrUseLastResponse
+			}
+			return nil
+		},
+	}
+	c.tokens = &tokens{renew: c.authenticate, busy: make(chan struct{}, 1)}
+	return c, nil
+}
+
+// Name is what the cloud is called in labels and records.
+func (c *Cloud) Name() string { return c.name }
+
+// Close gives up idle connections.
+func (c *Cloud) Close() { c.http.CloseIdleConnections() }
+
+// Admin says whether the account's token carries the role "admin". Without it
+// some services hide what belongs to other projects instead of refusing.
+func (c *Cloud) Admin(ctx context.Context) (bool, error) {
+	t, err := c.tokens.get(ctx)
+	if err != nil {
+		return false, err
+	}
+	return t.admin, nil
+}
+
+// identityURL is the root of Keystone's v3 API by clouds.yaml, without a slash
+// at its end.
+func identityURL(authURL string) (string, error) {
+	u, err := url.Parse(strings.TrimRight(authURL, "/"))
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return "", errNoURL
+	}
+	return withVersion(u, "v3").String(), nil
+}

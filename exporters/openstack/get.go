@@ -1,0 +1,128 @@
+package openstack
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"mcloud/exporters"
+)
+
+// Answer is a JSON object that an API gave, its members not decoded yet.
+type Answer struct {
+	Members map[string]json.RawMessage
+	// Microversion is the one that the call asked for.
+	Microversion Microversion
+	// Time is the service's clock (the Date header), whole seconds; ours when it
+	// sends none.
+	Time time.Time
+}
+
+// Decode reads one member into v. An answer without it is an error.
+func (a *Answer) Decode(member string, v any) error {
+	raw, ok := a.Members[member]
+	if !ok {
+		return exporters.WithKind(fmt.Errorf("the answer has no %q", member), exporters.KindDecode)
+	}
+	if err := json.Unmarshal(raw, v); err != nil {
+		return fmt.Errorf("%q of the answer: %w", member, err)
+	}
+	return nil
+}
+
+// Get asks one API for path ("/os-services") with the shared token and the
+// negotiated microversion. Any status but 200 is an *Error; a service that the
+// catalogue does not have gives one that wraps exporters.ErrAbsent.
+func (c *Cloud) Get(ctx context.Context, api API, path string, query url.Values) (*Answer, error) {
+	t, err := c.tokens.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a, err := c.get(ctx, api, path, query, t)
+	if status(err) == http.StatusUnauthorized {
+		// The token was revoked, or Keystone lost it. One fresh token, one more try.
+		if t, err = c.tokens.replace(ctx, t); err != nil {
+			return nil, err
+		}
+		a, err = c.get(ctx, api, path, query, t)
+	}
+	return a, err
+}
+
+func status(err error) int {
+	if e, ok := err.(*Error); ok {
+		return e.Code
+	}
+	return 0
+}
+
+func (c *Cloud) get(ctx context.Context, api API, path string, query url.Values, t *token) (*Answer, error) {
+	base, use, err := c.negotiate(ctx, api, t)
+	if err != nil {
+		return nil, err
+	}
+	header := map[string]string{"X-Auth-Token": t.id}
+	if api.Header != "" {
+		header["OpenStack-API-Version"] = api.Header + " " + use.String()
+	}
+	at := base + path
+	if len(query) > 0 {
+		at += "?" + query.Encode()
+	}
+	code, answered, body, err := c.send(ctx, api.Name, at, header)
+	if err != nil {
+		e := c.asError(api.Name, http.MethodGet, path, err)
+		if e.Code == 0 && e.Kind() == exporters.KindRefused {
+			e.Hint = "is it running? the address is from the catalogue of cloud " + c.name
+		}
+		return nil, e
+	}
+	if code != http.StatusOK {
+		if code == http.StatusNotAcceptable {
+			c.forget(api.Name) // it was upgraded or moved back: negotiate again
+		}
+		return nil, statusError(api.Name, path, code, body)
+	}
+	a := &Answer{Microversion: use, Time: time.Now().UTC().Truncate(time.Second)}
+	if err := json.Unmarshal(body, &a.Members); err != nil {
+		return nil, &Error{API: api.Name, Method: http.MethodGet, Path: path, Err: err, kind: exporters.KindDecode}
+	}
+	if at, err := http.ParseTime(answered.Get("Date")); err == nil {
+		a.Time = at.UTC()
+	}
+	return a, nil
+}
+
+// maxErrorBytes bounds what is read of an answer that is not a success.
+const maxErrorBytes = 16 << 10
+
+// send makes one GET and reads the answer whole.
+func (c *Cloud) send(ctx context.Context, api, at string, header map[string]string) (int, http.Header, []byte, error) {
+	req, err := http.NewRequestWithContext(withAPI(ctx, api), http.MethodGet, at, nil)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", "mcloud")
+	for name, value := range header {
+		req.Header.Set(name, value)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	defer resp.Body.Close()
+	from := io.Reader(resp.Body)
+	if resp.StatusCode >= 400 {
+		from = io.LimitReader(from, maxErrorBytes)
+	}
+	body, err := io.ReadAll(from)
+	if err != nil && resp.StatusCode < 400 {
+		return 0, nil, nil, fmt.Errorf("reading the answer: %w", err)
+	}
+	return resp.StatusCode, resp.Header, body, nil
+}

@@ -1,0 +1,146 @@
+package openstack_test
+
+import (
+	"context"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"mcloud"
+	"mcloud/exporters"
+	"mcloud/exporters/openstack"
+	"mcloud/exporters/openstack/cinder"
+	"mcloud/exporters/openstack/keystone"
+	"mcloud/exporters/openstack/neutron"
+	"mcloud/exporters/openstack/nova"
+	"mcloud/exporters/openstack/placement"
+)
+
+// allSources is everything that looks at one cloud.
+func allSources(c *openstack.Cloud) []exporters.Source {
+	sources := []exporters.Source{openstack.UpSource(c, openstack.UpConfig{})}
+	sources = append(sources, keystone.Sources(c, keystone.Config{})...)
+	sources = append(sources, placement.Sources(c, placement.Config{})...)
+	sources = append(sources, nova.Sources(c, nova.Config{})...)
+	sources = append(sources, cinder.Sources(c, cinder.Config{})...)
+	return append(sources, neutron.Sources(c, neutron.Config{})...)
+}
+
+func TestCatalogueObeysTheNamingRules(t *testing.T) {
+	c, err := openstack.Connect(t.Context(), openstack.Options{CloudsFile: "testdata/clouds.yaml", Cloud: "recorded"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := exporters.NewRunner(exporters.Options{})
+	for _, s := range allSources(c) {
+		if err := r.Add(s); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, complaint := range exporters.Lint(exporters.List(r.Sources())) {
+		t.Error(complaint)
+	}
+}
+
+type memory struct {
+	mu          sync.Mutex
+	inventories map[mcloud.Kind]mcloud.Inventory
+}
+
+func (m *memory) Record(_ context.Context, b mcloud.Batch) error {
+	if err := b.Validate(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, v := range b.Inventories {
+		m.inventories[v.Kind] = v
+	}
+	return nil
+}
+
+// TestLab looks at a running cloud. MCLOUD_LAB_CLOUDS names its clouds.yaml,
+// MCLOUD_LAB_CLOUD the entry of an administrator (lab-admin if unset).
+func TestLab(t *testing.T) {
+	file := os.Getenv("MCLOUD_LAB_CLOUDS")
+	if file == "" {
+		t.Skip("MCLOUD_LAB_CLOUDS names no clouds.yaml of a running lab; make lab-up lab-seed starts one")
+	}
+	entry := os.Getenv("MCLOUD_LAB_CLOUD")
+	if entry == "" {
+		entry = "lab-admin"
+	}
+	for _, newest := range []string{"2.87", "2.100"} {
+		t.Run("nova "+newest, func(t *testing.T) {
+			c, err := openstack.Connect(t.Context(), openstack.Options{
+				CloudsFile: file, Cloud: entry, Name: "lab", MaxMicroversions: map[string]string{"nova": newest},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			kept := &memory{inventories: map[mcloud.Kind]mcloud.Inventory{}}
+			page := onePage(t, kept, allSources(c))
+			if os.Getenv("MCLOUD_LAB_PRINT") != "" {
+				t.Log("\n" + page)
+			}
+			for _, bad := range regexp.MustCompile(`(?m)^mcloud_source_(success|complete)\{.* 0$|^mcloud_source_errors_total.*$`).FindAllString(page, -1) {
+				t.Error(bad)
+			}
+			for _, kind := range []mcloud.Kind{
+				mcloud.KindProject, mcloud.KindHost, mcloud.KindAggregate, mcloud.KindFlavor, mcloud.KindServer, mcloud.KindServerAction,
+				mcloud.KindProvider, mcloud.KindVolume, mcloud.KindVolumePool, mcloud.KindNetworkAgent,
+			} {
+				v, ok := kept.inventories[kind]
+				if !ok || len(v.Objects) == 0 || v.Complete == (kind == mcloud.KindServerAction) {
+					t.Errorf("inventory of %s: there %v, complete %v, %d objects", kind, ok, v.Complete, len(v.Objects))
+					continue
+				}
+				t.Logf("%d of %s, such as %s %s", len(v.Objects), kind, v.Objects[0].ID, v.Objects[0].Attributes)
+			}
+			for _, o := range kept.inventories[mcloud.KindServer].Objects {
+				if o.Parent == "" && !strings.Contains(string(o.Attributes), `"ERROR"`) {
+					t.Errorf("server %s has no hypervisor: %s", o.Name, o.Attributes)
+				}
+			}
+		})
+	}
+}
+
+// onePage lets every Source look and returns the page. nova_server_actions works
+// off what nova_servers found, so a second look of it may be needed.
+func onePage(t *testing.T, r exporters.Recorder, sources []exporters.Source) string {
+	t.Helper()
+	for i := range sources {
+		if sources[i].Name == "nova_server_actions" {
+			sources[i].Period = 2 * time.Second
+		}
+	}
+	runner := exporters.NewRunner(exporters.Options{Recorder: r})
+	for _, s := range sources {
+		if err := runner.Add(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- runner.Run(ctx) }()
+	select {
+	case <-runner.Ready():
+	case <-ctx.Done():
+		t.Fatal("not every source ended its first look")
+	}
+	time.Sleep(5 * time.Second)
+	w := httptest.NewRecorder()
+	runner.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	return w.Body.String()
+}

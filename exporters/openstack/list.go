@@ -1,0 +1,145 @@
+package openstack
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"mcloud/exporters"
+)
+
+// MaxPages bounds a List: more pages than this and the rest is left out, with
+// an error.
+const MaxPages = 2000
+
+// Listing is what a List gave.
+type Listing[T any] struct {
+	Objects []T
+	// Failed are the objects that did not decode.
+	Failed []exporters.ObjectError
+	// Microversion and Time are those of the first page.
+	Microversion Microversion
+	Time         time.Time
+}
+
+// List asks for all pages of a collection: member is the name of its list in
+// the answer, which also names the objects in errors. Objects that do not
+// decode into T are left out and named in Failed. With an error the Listing has
+// the pages that came before it, and is not complete.
+func List[T any](ctx context.Context, c *Cloud, api API, path, member string, query url.Values) (Listing[T], error) {
+	var l Listing[T]
+	query = maps.Clone(query)
+	if query == nil {
+		query = url.Values{}
+	}
+	asked := map[string]bool{}
+	for page := 1; ; page++ {
+		asked[query.Encode()] = true
+		a, err := c.Get(ctx, api, path, query)
+		if err == nil {
+			err = l.add(a, api, member)
+		}
+		if err != nil {
+			return l, onPage(page, err)
+		}
+		if page == 1 {
+			l.Microversion, l.Time = a.Microversion, a.Time
+		}
+		next, err := nextPage(a, member)
+		if err != nil || next == nil {
+			return l, onPage(page, err)
+		}
+		// Only the query of the link is followed: its host may be one that a
+		// proxy hides.
+		for name, values := range next {
+			query[name] = values
+		}
+		switch {
+		case asked[query.Encode()]:
+			return l, exporters.WithKind(fmt.Errorf("%s: GET %s: page %d links to a page that was read already: the list is not complete", api.Name, path, page), exporters.KindDecode)
+		case page == MaxPages:
+			return l, fmt.Errorf("%s: GET %s: more than %d pages: the list is not complete", api.Name, path, MaxPages)
+		}
+	}
+}
+
+func onPage(page int, err error) error {
+	if err == nil || page == 1 {
+		return err
+	}
+	return fmt.Errorf("page %d: %w", page, err)
+}
+
+func (l *Listing[T]) add(a *Answer, api API, member string) error {
+	var raws []json.RawMessage
+	if err := a.Decode(member, &raws); err != nil {
+		return &Error{API: api.Name, Method: http.MethodGet, Path: "…/" + member, Err: err, kind: exporters.KindDecode}
+	}
+	for _, raw := range raws {
+		var object T
+		if err := json.Unmarshal(raw, &object); err != nil {
+			l.Failed = append(l.Failed, exporters.ObjectError{Object: objectName(member, raw), Err: err})
+			continue
+		}
+		l.Objects = append(l.Objects, object)
+	}
+	return nil
+}
+
+// objectName names a raw object by whatever name or id it has.
+func objectName(member string, raw json.RawMessage) string {
+	kind := strings.TrimSuffix(member, "s")
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(raw, &fields) == nil {
+		for _, key := range []string{"id", "uuid", "name"} {
+			var id ID
+			if json.Unmarshal(fields[key], &id) == nil && id != "" {
+				return kind + " " + string(id)
+			}
+		}
+	}
+	return kind + " without an id"
+}
+
+// nextPage is the query of the next page, or nil at the end. Nova, Cinder and
+// Neutron give {"servers_links": [{"rel": "next", "href": …}]}, Keystone
+// {"links": {"next": …}}.
+func nextPage(a *Answer, member string) (url.Values, error) {
+	var href string
+	if raw, ok := a.Members[member+"_links"]; ok {
+		var links []struct{ Rel, Href string }
+		if err := json.Unmarshal(raw, &links); err != nil {
+			return nil, fmt.Errorf("%s_links: %w", member, err)
+		}
+		for _, link := range links {
+			if link.Rel == "next" {
+				href = link.Href
+			}
+		}
+	} else if raw, ok := a.Members["links"]; ok {
+		var links struct{ Next *string }
+		if err := json.Unmarshal(raw, &links); err != nil {
+			return nil, fmt.Errorf("links: %w", err)
+		}
+		if links.Next != nil {
+			href = *links.Next
+		}
+	}
+	if href == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(href)
+	if err != nil {
+		return nil, fmt.Errorf("link to the next page: %w", err)
+	}
+	if u.RawQuery == "" {
+		return nil, exporters.WithKind(errors.New("the link to the next page has no query"), exporters.KindDecode)
+	}
+	return u.Query(), nil
+}

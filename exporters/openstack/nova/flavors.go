@@ -1,0 +1,80 @@
+package nova
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"mcloud"
+	"mcloud/exporters"
+	"mcloud/exporters/openstack"
+)
+
+type flavor struct {
+	ID         openstack.ID      `json:"id"`
+	Name       string            `json:"name"`
+	VCPUs      int64             `json:"vcpus"`
+	RAM        int64             `json:"ram"`
+	Disk       int64             `json:"disk"`
+	Ephemeral  int64             `json:"OS-FLV-EXT-DATA:ephemeral"`
+	Swap       openstack.Int     `json:"swap"` // "" for none before 2.75
+	Public     bool              `json:"os-flavor-access:is_public"`
+	ExtraSpecs map[string]string `json:"extra_specs"`
+}
+
+type flavorsCollector struct{ cloud *openstack.Cloud }
+
+func (c *flavorsCollector) Collect(ctx context.Context) (*exporters.Snapshot, error) {
+	start := time.Now().UTC()
+	list, err := openstack.List[flavor](ctx, c.cloud, api, "/flavors/detail", "flavors", url.Values{"is_public": {"None"}})
+	if err != nil && len(list.Objects) == 0 {
+		return nil, err
+	}
+	s := &exporters.Snapshot{Seen: len(list.Objects) + len(list.Failed), Failed: list.Failed}
+	if err == nil {
+		s.Add(flavors, float64(s.Seen))
+	}
+	inventory := mcloud.Inventory{Cloud: c.cloud.Name(), Scope: "nova", Kind: mcloud.KindFlavor, Time: start}
+	for _, f := range list.Objects {
+		s.Add(flavorInfo, 1, string(f.ID), f.Name, strconv.FormatBool(f.Public),
+			strconv.FormatInt(f.VCPUs, 10), strconv.FormatInt(f.RAM, 10), strconv.FormatInt(f.Disk, 10))
+		var projects []string
+		if !f.Public {
+			var errAccess error
+			if projects, errAccess = c.access(ctx, f); errAccess != nil {
+				s.Failed = append(s.Failed, exporters.ObjectError{Object: "flavor " + f.Name, Err: errAccess})
+				continue
+			}
+		}
+		inventory.Objects = append(inventory.Objects, mcloud.NewObject(mcloud.KindFlavor, string(f.ID), f.Name, "", "", mcloud.Flavor{
+			Name: f.Name, VCPUs: f.VCPUs, MemoryMiB: f.RAM, DiskGiB: f.Disk, EphemeralGiB: f.Ephemeral, SwapMiB: int64(f.Swap),
+			Public: f.Public, Projects: projects, ExtraSpecs: f.ExtraSpecs,
+		}))
+	}
+	inventory.Complete = err == nil && len(s.Failed) == 0
+	s.Inventories = []mcloud.Inventory{inventory}
+	return s, err
+}
+
+// access names the projects that may use a private flavor.
+func (c *flavorsCollector) access(ctx context.Context, f flavor) ([]string, error) {
+	type grant struct {
+		Project string `json:"tenant_id"`
+	}
+	list, err := openstack.List[grant](ctx, c.cloud, api, "/flavors/"+url.PathEscape(string(f.ID))+"/os-flavor-access", "flavor_access", nil)
+	for _, failed := range list.Failed {
+		err = errors.Join(err, failed)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var projects []string
+	for _, g := range list.Objects {
+		projects = append(projects, g.Project)
+	}
+	slices.Sort(projects)
+	return projects, nil
+}

@@ -1,0 +1,154 @@
+package openstack
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2"
+	v3 "github.com/gophercloud/gophercloud/v2/openstack/identity/v3/tokens"
+
+	"mcloud/exporters"
+)
+
+// token is one login: never logged, never part of an error.
+type token struct {
+	id      string
+	renewAt time.Time // soon before it expires
+	expires time.Time
+	admin   bool
+	catalog []v3.CatalogEntry
+}
+
+// tokens holds the one token that all calls share.
+type tokens struct {
+	renew func(ctx context.Context) (*token, error)
+	busy  chan struct{} // held by the one who renews
+
+	mu      sync.Mutex // guards the fields below
+	current *token
+	failure error
+	fails   int
+	retryAt time.Time
+}
+
+// get returns a token that is good for a while. When a renewal fails, one that
+// has not expired yet still serves.
+func (t *tokens) get(ctx context.Context) (*token, error) {
+	t.mu.Lock()
+	current := t.current
+	t.mu.Unlock()
+	if current != nil && time.Now().Before(current.renewAt) {
+		return current, nil
+	}
+	fresh, err := t.replace(ctx, current)
+	if err != nil && current != nil && time.Now().Before(current.expires) {
+		return current, nil
+	}
+	return fresh, err
+}
+
+// replace logs in again, unless someone has replaced old already. After a
+// failure it answers with the same error for a while, longer each time: many
+// sources must not hammer a Keystone that is down, nor lock an account whose
+// password is wrong.
+func (t *tokens) replace(ctx context.Context, old *token) (*token, error) {
+	select {
+	case t.busy <- struct{}{}:
+		defer func() { <-t.busy }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting for a token: %w", ctx.Err())
+	}
+	t.mu.Lock()
+	current, failure, retryAt := t.current, t.failure, t.retryAt
+	t.mu.Unlock()
+	if current != old {
+		return current, nil
+	}
+	if failure != nil && time.Now().Before(retryAt) {
+		return nil, failure
+	}
+	fresh, err := t.renew(ctx)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err != nil {
+		if ctx.Err() == nil || exporters.KindOf(err) != exporters.KindOther {
+			t.failure, t.fails = err, t.fails+1
+			t.retryAt = time.Now().Add(patience(err, t.fails))
+		}
+		return nil, err
+	}
+	t.current, t.failure, t.fails = fresh, nil, 0
+	return fresh, nil
+}
+
+// patience is how long to wait after the n-th failure in a row: a refused
+// password is not tried often, because Keystone may lock the account.
+func patience(err error, n int) time.Duration {
+	first, most := 2*time.Second, time.Minute
+	switch exporters.KindOf(err) {
+	case exporters.KindUnauthorized, exporters.KindForbidden:
+		first, most = 30*time.Second, 10*time.Minute
+	}
+	return min(first<<min(n-1, 16), most)
+}
+
+// last is the newest token, even one that has expired: its catalogue still says
+// where services are while Keystone is away. Nil before the first login.
+func (t *tokens) last() *token {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.current
+}
+
+// authenticate asks Keystone for a token (POST /v3/auth/tokens).
+func (c *Cloud) authenticate(ctx context.Context) (*token, error) {
+	ctx = withAPI(ctx, "keystone")
+	identity := &gophercloud.ServiceClient{
+		ProviderClient: &gophercloud.ProviderClient{HTTPClient: *c.http},
+		Endpoint:       c.auth.IdentityEndpoint + "/",
+	}
+	auth := c.auth // gophercloud fills in Scope
+	r := v3.Create(ctx, identity, &auth)
+	if r.Err != nil {
+		return nil, c.authError(r.Err)
+	}
+	var body struct {
+		ExpiresAt Time `json:"expires_at"`
+		IssuedAt  Time `json:"issued_at"`
+		Roles     []v3.Role
+		Catalog   []v3.CatalogEntry
+	}
+	if err := r.ExtractInto(&body); err != nil {
+		return nil, &Error{API: "keystone", Method: "POST", Path: "/auth/tokens", Err: err, kind: exporters.KindDecode}
+	}
+	id, err := r.ExtractTokenID()
+	if err != nil || id == "" || body.ExpiresAt.IsZero() {
+		return nil, &Error{
+			API: "keystone", Method: "POST", Path: "/auth/tokens", kind: exporters.KindDecode, Err: err,
+			Message: "the answer has no token or no expires_at", Hint: "is " + c.auth.IdentityEndpoint + " a Keystone?",
+		}
+	}
+	life := time.Until(body.ExpiresAt.Time)
+	return &token{
+		id: id, catalog: body.Catalog, expires: body.ExpiresAt.Time,
+		renewAt: body.ExpiresAt.Add(-min(5*time.Minute, life/4)),
+		admin:   slices.ContainsFunc(body.Roles, func(r v3.Role) bool { return r.Name == "admin" }),
+	}, nil
+}
+
+func (c *Cloud) authError(err error) error {
+	e := c.asError("keystone", http.MethodPost, "/auth/tokens", err)
+	switch {
+	case e.Code == http.StatusUnauthorized:
+		e.Hint = fmt.Sprintf("check user, password, domain and project of cloud %q in %s", c.opts.Cloud, c.file)
+	case e.Code == http.StatusNotFound:
+		e.Hint = fmt.Sprintf("auth_url of cloud %q in %s leads to %s, which is not a Keystone v3", c.opts.Cloud, c.file, c.auth.IdentityEndpoint)
+	case e.Code == 0:
+		e.Hint = fmt.Sprintf("is Keystone at %s running and reachable? the address is auth_url of cloud %q in %s", c.auth.IdentityEndpoint, c.opts.Cloud, c.file)
+	}
+	return e
+}
