@@ -1,0 +1,35 @@
+package clickhouse
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics count what callers cannot see from the errors they get.
+type metrics struct {
+	samples, skipped, series, events prometheus.Counter
+	objects                          *prometheus.CounterVec
+	staleLooks                       prometheus.Counter
+}
+
+func (m *metrics) init(r prometheus.Registerer) error {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: "mcloud", Subsystem: "store", Name: name, Help: help})
+	}
+	m.samples = counter("samples_written_total", "Samples acknowledged by the store, repeated ones included.")
+	m.skipped = counter("samples_skipped_total", "Samples left out because their time is before 1970 or after 2105.")
+	m.series = counter("series_written_total", "Rows written to say which series there are.")
+	m.events = counter("events_written_total", "Events acknowledged by the store, repeated ones included.")
+	m.objects = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "mcloud", Subsystem: "store", Name: "object_changes_total", Help: "Changes of objects written, by what changed.",
+	}, []string{"change"})
+	m.staleLooks = counter("stale_looks_total", "Inventories ignored because a later one is stored.")
+	if r == nil {
+		return nil
+	}
+	for _, c := range []prometheus.Collector{m.samples, m.skipped, m.series, m.events, m.objects, m.staleLooks} {
+		if err := r.Register(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
