@@ -5,7 +5,7 @@
 // The clients are programs of others, started as an operator would start them:
 // no code of the exporters is used to read their side. A source's value and a
 // client's cannot be read in the same instant, so when rows differ the clients
-// are asked again after every source has been refreshed; a value of ours that
+// are asked again after the exporter has looked again; a value of ours that
 // then lies between the two answers is equal.
 package main
 
@@ -30,7 +30,7 @@ type options struct {
 	exporter string        // base URL
 	lab      string        // $MCLOUD_LAB
 	tools    string        // deploy/lab/openstack
-	settle   time.Duration // how long to wait for all sources to be refreshed
+	settle   time.Duration // how long to wait for sources to be refreshed
 	deadline time.Duration // for the whole run
 	only     []string      // sections, none for all
 	brief    bool          // only rows that differ
@@ -69,7 +69,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&opts.exporter, "exporter", "http://127.0.0.1:9198", "the exporter's base `URL`")
 	flags.StringVar(&opts.lab, "lab", lab, "the lab's `folder`, also MCLOUD_LAB")
 	flags.StringVar(&opts.tools, "tools", filepath.Join("deploy", "lab", "openstack"), "`folder` of the lab's openstack and ovn clients")
-	flags.DurationVar(&opts.settle, "settle", 2*time.Minute, "longest wait for the exporter to refresh every source when something differs")
+	flags.DurationVar(&opts.settle, "settle", 2*time.Minute, "longest wait for the exporter to look again when something differs")
 	flags.DurationVar(&opts.deadline, "deadline", 10*time.Minute, "longest run")
 	flags.StringVar(&only, "only", "", "`sections` to compare, separated by commas: "+strings.Join(namesOf(allSections()), ", "))
 	flags.BoolVar(&opts.brief, "brief", false, "print only the rows that differ")
@@ -104,9 +104,9 @@ func run(ctx context.Context, opts options) error {
 	rows := compareSections(chosen, page, before, before)
 
 	if again := sectionsThatDiffer(rows, chosen); len(again) > 0 {
-		fmt.Fprintf(os.Stderr, "%s differ; waiting for the exporter to refresh every source, at most %s, to read them again\n",
+		fmt.Fprintf(os.Stderr, "%s differ; waiting for the exporter to look again, at most %s, to compare again\n",
 			strings.Join(namesOf(again), ", "), opts.settle)
-		refreshed, err := waitForRefresh(ctx, opts.exporter, asked, opts.settle)
+		refreshed, err := waitForRefresh(ctx, opts.exporter, sourcesOf(again), asked, opts.settle)
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -34,7 +35,7 @@ func fakeClient(t *testing.T, script string) string {
 func exporterPage(state int) string {
 	return fmt.Sprintf(`openstack_neutron_agent_up{host="cmp-a1",binary="ovn-controller"} 1
 openstack_neutron_agent_up{host="cmp-a2",binary="ovn-controller"} %d
-mcloud_source_last_success_timestamp_seconds{source="neutron"} %d
+mcloud_source_last_success_timestamp_seconds{source="neutron_agents"} %d
 `, state, time.Now().Add(time.Minute).Unix())
 }
 
@@ -87,5 +88,25 @@ func TestParseRefusesAnUnknownSection(t *testing.T) {
 	_, err := parse([]string{"--only", "ceph,glance"})
 	if err == nil || !strings.Contains(err.Error(), `no section "glance"`) {
 		t.Errorf("error is %v", err)
+	}
+}
+
+func TestUnrefreshed(t *testing.T) {
+	asked := time.Unix(1000, 0)
+	p := pageOf(t, `
+mcloud_source_last_success_timestamp_seconds{source="nova_hosts",system="nova"} 1002
+mcloud_source_duration_seconds{source="nova_hosts",system="nova"} 1
+mcloud_source_last_success_timestamp_seconds{source="nova_servers",system="nova"} 1002
+mcloud_source_duration_seconds{source="nova_servers",system="nova"} 5
+mcloud_source_last_success_timestamp_seconds{source="ceph_osd/fast",system="ceph"} 1002
+mcloud_source_last_success_timestamp_seconds{source="ceph_osd/geo",system="ceph"} 990
+mcloud_source_last_success_timestamp_seconds{source="ceph_pool/fast",system="ceph"} 1002
+mcloud_source_last_success_timestamp_seconds{source="ceph_pool/geo",system="ceph"} 1003
+`)
+	got := p.unrefreshed([]string{"nova_hosts", "nova_servers", "ceph_osd", "ceph_pool", "ovn_southbound"}, asked)
+	// The look at servers had begun before, one cluster's OSDs are old, and nobody looks at OVN.
+	want := []string{"nova_servers", "ceph_osd", "ovn_southbound"}
+	if !slices.Equal(got, want) {
+		t.Errorf("unrefreshed = %v, want %v", got, want)
 	}
 }

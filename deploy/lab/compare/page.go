@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"slices"
+	"strings"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
@@ -42,15 +45,19 @@ func (p page) each(family string, see func(labels map[string]string, value float
 	}
 }
 
-// unrefreshed lists the sources whose last success began before the moment.
-func (p page) unrefreshed(since time.Time) []string {
-	var names []string
-	p.each("mcloud_source_last_success_timestamp_seconds", func(labels map[string]string, value float64) {
-		if value <= float64(since.UnixMilli())/1000 {
-			names = append(names, labels["source"])
-		}
+// unrefreshed lists those of the named sources whose last look began before the
+// moment, or never succeeded.
+func (p page) unrefreshed(sources []string, since time.Time) []string {
+	took := make(map[string]float64)
+	p.each("mcloud_source_duration_seconds", func(labels map[string]string, value float64) { took[labels["source"]] = value })
+	refreshed := make(map[string]bool) // by source without cluster; all clusters must be
+	p.each("mcloud_source_last_success_timestamp_seconds", func(labels map[string]string, ended float64) {
+		name, _, _ := strings.Cut(labels["source"], "/")
+		began := ended - took[labels["source"]]
+		earlier, seen := refreshed[name]
+		refreshed[name] = (earlier || !seen) && began > float64(since.UnixMilli())/1000
 	})
-	return names
+	return slices.DeleteFunc(slices.Clone(sources), func(name string) bool { return refreshed[name] })
 }
 
 func fetchPage(ctx context.Context, exporter string) (page, error) {
@@ -75,23 +82,28 @@ func fetchPage(ctx context.Context, exporter string) (page, error) {
 	return p, nil
 }
 
-// waitForRefresh returns the first page on which every source has succeeded
-// after the moment, or, when the time is over, the last one there was: rows of a
-// source that does not succeed then differ, which is the truth.
-func waitForRefresh(ctx context.Context, exporter string, since time.Time, longest time.Duration) (page, error) {
+// waitForRefresh returns the first page on which the sources have looked and
+// succeeded after the moment, or, when the time is over, the last one there was:
+// rows of a source that does not succeed then differ, which is the truth.
+func waitForRefresh(ctx context.Context, exporter string, sources []string, since time.Time, longest time.Duration) (page, error) {
 	timer := time.NewTimer(longest)
 	defer timer.Stop()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		p, err := fetchPage(ctx, exporter)
-		if err != nil || len(p.unrefreshed(since)) == 0 {
-			return p, err
+		if err != nil {
+			return nil, err
+		}
+		late := p.unrefreshed(sources, since)
+		if len(late) == 0 {
+			return p, nil
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("waiting for sources %v to be refreshed: %w", p.unrefreshed(since), ctx.Err())
+			return nil, fmt.Errorf("waiting for sources %v to be refreshed: %w", late, ctx.Err())
 		case <-timer.C:
+			fmt.Fprintf(os.Stderr, "not refreshed after %s: %s\n", longest, strings.Join(late, ", "))
 			return p, nil
 		case <-tick.C:
 		}

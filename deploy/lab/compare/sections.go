@@ -9,20 +9,23 @@ import (
 
 // section is one system as both sides see it.
 type section struct {
-	name   string
-	ours   func(page) readings
-	theirs func(context.Context, *clients) (readings, error)
+	name string
+	// sources are the exporter's that make the section's families, without the
+	// cluster in their name ("ceph_osd" for ceph_osd/fast).
+	sources []string
+	ours    func(page) readings
+	theirs  func(context.Context, *clients) (readings, error)
 }
 
 // allSections in the order of the table.
 func allSections() []section {
 	return []section{
-		{"nova", novaOurs, novaTheirs},
-		{"placement", placementOurs, placementTheirs},
-		{"cinder", cinderOurs, cinderTheirs},
-		{"neutron", neutronOurs, neutronTheirs},
-		{"ceph", cephOurs, cephTheirs},
-		{"ovn", ovnOurs, ovnTheirs},
+		{"nova", []string{"nova_hosts", "nova_servers"}, novaOurs, novaTheirs},
+		{"placement", []string{"placement_providers"}, placementOurs, placementTheirs},
+		{"cinder", []string{"cinder_pools"}, cinderOurs, cinderTheirs},
+		{"neutron", []string{"neutron_agents"}, neutronOurs, neutronTheirs},
+		{"ceph", []string{"ceph_osd", "ceph_pool"}, cephOurs, cephTheirs},
+		{"ovn", []string{"ovn_southbound"}, ovnOurs, ovnTheirs},
 	}
 }
 
@@ -30,6 +33,14 @@ func namesOf(list []section) []string {
 	names := make([]string, len(list))
 	for i, s := range list {
 		names[i] = s.name
+	}
+	return names
+}
+
+func sourcesOf(list []section) []string {
+	var names []string
+	for _, s := range list {
+		names = append(names, s.sources...)
 	}
 	return names
 }
