@@ -1,0 +1,235 @@
+package spool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"mcloud"
+	"mcloud/exporters"
+)
+
+const (
+	// firstPause and maxPause bound the wait after a post that failed; it doubles
+	// each time.
+	firstPause = time.Second
+	maxPause   = time.Minute
+	// maxRetryAfter bounds what the collector may ask for.
+	maxRetryAfter = 5 * time.Minute
+)
+
+// Run posts what waits until ctx ends. What is not acknowledged by then stays
+// on disk for the next start.
+func (s *Spool) Run(ctx context.Context) error {
+	failures := 0
+	for {
+		pause := time.Duration(0)
+		more, err := s.deliver(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			failures++
+			pause = wait(err, failures)
+			s.failed(err, failures, pause)
+		case failures > 0:
+			s.log.Info("the collector takes records again", "failures", failures)
+			failures = 0
+		}
+		if err == nil && more {
+			continue
+		}
+		if !s.sleep(ctx, pause) {
+			return nil
+		}
+	}
+}
+
+// sleep waits for the pause, or without one for something new.
+func (s *Spool) sleep(ctx context.Context, pause time.Duration) bool {
+	if pause == 0 {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-s.wake:
+			return true
+		}
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+func wait(err error, failures int) time.Duration {
+	var asked interface{ RetryAfter() time.Duration }
+	if errors.As(err, &asked) && asked.RetryAfter() > 0 {
+		return min(asked.RetryAfter(), maxRetryAfter)
+	}
+	pause := min(firstPause<<min(failures-1, 10), maxPause)
+	return pause/2 + rand.N(pause/2+1)
+}
+
+func (s *Spool) failed(err error, failures int, pause time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.postErrors[exporters.KindOf(err)]++
+	if failures == 1 {
+		delete(s.said, "post") // a change of state is said at once
+	}
+	s.complain("post", "the collector does not take records; they wait on disk", "error", err.Error(),
+		"failures", failures, "again_in", pause.Round(time.Second/10).String(), "files", len(s.entries), "bytes", s.bytes)
+}
+
+// deliver posts one batch and says whether more waits.
+func (s *Spool) deliver(ctx context.Context) (more bool, err error) {
+	taken, batch, err := s.take()
+	if err != nil || len(taken) == 0 {
+		return false, err
+	}
+	err = s.post(ctx, batch)
+	switch {
+	case err == nil:
+		s.acknowledge(taken)
+	case permanent(err):
+		err = s.single(ctx, taken)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.entries) > 0, err
+}
+
+// take reads the oldest files, up to a batch, but no two inventories of the same
+// things in one. Torn files are moved aside. An error is one of the disk, which
+// may pass.
+func (s *Spool) take() (taken []entry, batch mcloud.Batch, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	keys, size := map[string]bool{}, 0
+	for _, e := range slices.Clone(s.entries) {
+		if len(taken) > 0 && (size+e.Bytes > s.opts.MaxBatchBytes || keys[e.Key]) {
+			break
+		}
+		b, err := s.read(e)
+		switch {
+		case errors.Is(err, errTorn):
+			s.setAside(s.path(e.seq), err)
+			s.remove(e)
+			continue
+		case errors.Is(err, fs.ErrNotExist):
+			s.stats.refused["torn"] += float64(e.Records)
+			s.log.Error("a file of the spool is gone: who deletes files there?", "file", s.path(e.seq))
+			s.remove(e)
+			continue
+		case err != nil:
+			return nil, mcloud.Batch{}, fmt.Errorf("reading what waits on disk: %w", err)
+		}
+		batch.Events = append(batch.Events, b.Events...)
+		batch.Inventories = append(batch.Inventories, b.Inventories...)
+		taken = append(taken, e)
+		if e.Key != "" {
+			keys[e.Key] = true
+		}
+		size += e.Bytes
+	}
+	return taken, batch, nil
+}
+
+func (s *Spool) post(ctx context.Context, batch mcloud.Batch) error {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.PostTimeout)
+	defer cancel()
+	return s.opts.Poster.Post(ctx, batch)
+}
+
+func permanent(err error) bool {
+	var p interface{ Permanent() bool }
+	return errors.As(err, &p) && p.Permanent()
+}
+
+func (s *Spool) acknowledge(taken []entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	for _, e := range taken {
+		s.remove(e)
+		if e.Kind == kindEvents {
+			s.stats.posted["event"] += float64(e.Records)
+			continue
+		}
+		s.stats.posted["inventory"]++
+		if e.Complete {
+			s.acked[e.Key] = ack{e.Hash, now}
+		} else {
+			delete(s.acked, e.Key) // what the store holds is no longer the last complete one
+		}
+	}
+	s.stats.lastPost = now
+}
+
+// single posts the files of a refused batch one by one, to find the culprit.
+func (s *Spool) single(ctx context.Context, taken []entry) error {
+	for _, e := range taken {
+		s.mu.Lock()
+		batch, err := s.read(e)
+		s.mu.Unlock()
+		if err != nil {
+			continue // replaced by a newer one meanwhile, or found torn with the next take
+		}
+		refused, why, err := s.bisect(ctx, batch)
+		if err != nil {
+			return err
+		}
+		s.settle(e, refused, why)
+	}
+	return nil
+}
+
+// settle ends a file whose records were all posted or refused for good.
+func (s *Spool) settle(e entry, refused mcloud.Batch, why error) {
+	n := len(refused.Events) + len(refused.Inventories)
+	if n == 0 {
+		s.acknowledge([]entry{e})
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keepBad(e, refused, why)
+	s.remove(e)
+	s.stats.refused["rejected"] += float64(n)
+	s.stats.posted["event"] += float64(e.Records - n)
+}
+
+// bisect posts a batch, dividing it while it is refused, and returns the records
+// that are refused each on its own. An error ends it early; what was posted by
+// then is posted again later, which changes nothing.
+func (s *Spool) bisect(ctx context.Context, batch mcloud.Batch) (refused mcloud.Batch, why, err error) {
+	err = s.post(ctx, batch)
+	switch {
+	case err == nil:
+		return mcloud.Batch{}, nil, nil
+	case !permanent(err):
+		return mcloud.Batch{}, nil, err
+	case len(batch.Events) <= 1:
+		return batch, fmt.Errorf("%d events, %d inventories: %w", len(batch.Events), len(batch.Inventories), err), nil
+	}
+	half := len(batch.Events) / 2
+	for _, part := range [][]mcloud.Event{batch.Events[:half], batch.Events[half:]} {
+		bad, badWhy, err := s.bisect(ctx, mcloud.Batch{Events: part})
+		if err != nil {
+			return mcloud.Batch{}, nil, err
+		}
+		refused.Events = append(refused.Events, bad.Events...)
+		if badWhy != nil {
+			why = badWhy
+		}
+	}
+	return refused, why, nil
+}
