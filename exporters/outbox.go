@@ -11,9 +11,9 @@ import (
 	"mcloud"
 )
 
-// maxPendingEvents bounds the events that one Source offers again after its
-// Recorder did not take them.
-const maxPendingEvents = 10_000
+// maxPending bounds the events, and the objects of incomplete Inventories, that
+// one Source offers again after its Recorder did not take them.
+const maxPending = 10_000
 
 // outbox hands one Source's records to the Recorder, one batch at a time, and
 // never keeps the Source's loop longer than wait.
@@ -26,8 +26,9 @@ type outbox struct {
 
 	mu          sync.Mutex // guards the fields below
 	pending     []mcloud.Event
-	inventories float64 // that were not taken
-	events      float64 // that were lost
+	partial     []mcloud.Inventory // incomplete ones: the next look may not have their objects
+	inventories float64            // that were lost
+	events      float64            // that were lost
 	said        time.Time
 }
 
@@ -37,7 +38,8 @@ func (o *outbox) send(ctx context.Context, events []mcloud.Event, inventories []
 	}
 	o.mu.Lock()
 	events = append(o.pending, events...)
-	o.pending = nil
+	inventories = append(o.partial, inventories...)
+	o.pending, o.partial = nil, nil
 	o.mu.Unlock()
 	if len(events) == 0 && len(inventories) == 0 {
 		return
@@ -47,10 +49,10 @@ func (o *outbox) send(ctx context.Context, events []mcloud.Event, inventories []
 	select {
 	case o.busy <- struct{}{}:
 	case <-timer.C:
-		o.refused(events, len(inventories), fmt.Errorf("the recorder is still busy with the batch before, after %v", o.wait))
+		o.refused(events, inventories, fmt.Errorf("the recorder is still busy with the batch before, after %v", o.wait))
 		return
 	case <-ctx.Done():
-		o.refused(events, len(inventories), ctx.Err())
+		o.refused(events, inventories, ctx.Err())
 		return
 	}
 	done := make(chan struct{})
@@ -59,7 +61,7 @@ func (o *outbox) send(ctx context.Context, events []mcloud.Event, inventories []
 		ctx, cancel := context.WithTimeout(ctx, o.wait)
 		defer cancel()
 		if err := o.record(ctx, mcloud.Batch{Events: events, Inventories: inventories}); err != nil {
-			o.refused(events, len(inventories), err)
+			o.refused(events, inventories, err)
 		}
 	}()
 	select {
@@ -78,21 +80,33 @@ func (o *outbox) record(ctx context.Context, b mcloud.Batch) (err error) {
 	return o.to.Record(ctx, b)
 }
 
-// refused keeps the events for the next look, as far as the bound allows;
-// Inventories are not kept, since the next look brings newer ones.
-func (o *outbox) refused(events []mcloud.Event, inventories int, err error) {
+// refused keeps the events and incomplete Inventories for the next look, as far
+// as the bound allows. Complete Inventories are not kept, since the next look
+// brings newer ones.
+func (o *outbox) refused(events []mcloud.Event, inventories []mcloud.Inventory, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.inventories += float64(inventories)
 	o.pending = append(events, o.pending...)
-	if lost := len(o.pending) - maxPendingEvents; lost > 0 {
+	if lost := len(o.pending) - maxPending; lost > 0 {
 		o.events += float64(lost)
 		o.pending = append([]mcloud.Event(nil), o.pending[lost:]...)
 	}
+	room := maxPending
+	for _, v := range o.partial {
+		room -= len(v.Objects)
+	}
+	for _, v := range inventories {
+		if v.Complete || len(v.Objects) > room {
+			o.inventories++
+			continue
+		}
+		room -= len(v.Objects)
+		o.partial = append(o.partial, v)
+	}
 	if now := time.Now(); now.Sub(o.said) >= o.repeat {
 		o.said = now
-		o.log.Error("records were not taken: events are offered again with the next look, inventories are replaced by its own",
-			"error", err.Error(), "events", len(events), "inventories", inventories, "events_lost", o.events)
+		o.log.Error("records were not taken: events and incomplete inventories are offered again with the next look, complete ones are replaced by its own",
+			"error", err.Error(), "events", len(events), "inventories", len(inventories), "events_lost", o.events)
 	}
 }
 

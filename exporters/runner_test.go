@@ -329,7 +329,7 @@ func TestRecorderNeverHoldsTheLoop(t *testing.T) {
 		})}, testSource("a", func(context.Context) (*Snapshot, error) {
 			s := oneHost("h1", 1)
 			s.Events = []mcloud.Event{{ID: fmt.Sprint(looks.Add(1))}}
-			s.Inventories = []mcloud.Inventory{{Cloud: "lab"}}
+			s.Inventories = []mcloud.Inventory{{Cloud: "lab", Complete: true}, {Scope: s.Events[0].ID}}
 			return s, nil
 		}))
 		b.after(150 * time.Second)
@@ -346,10 +346,15 @@ func TestRecorderNeverHoldsTheLoop(t *testing.T) {
 			for _, e := range batch.Events {
 				seen[e.ID]++
 			}
+			for _, v := range batch.Inventories {
+				if !v.Complete {
+					seen[v.Scope] += 10
+				}
+			}
 		}
 		for id := int64(1); id < looks.Load(); id++ {
-			if seen[fmt.Sprint(id)] != 1 {
-				t.Errorf("event %d was recorded %d times: %v", id, seen[fmt.Sprint(id)], seen)
+			if seen[fmt.Sprint(id)] != 11 {
+				t.Errorf("event and incomplete inventory %d were recorded otherwise than once: %v", id, seen)
 			}
 		}
 		b.has(fmt.Sprintf(`mcloud_source_unrecorded_total{cloud="lab",record="inventory",source="a"} %d`, 2))

@@ -45,7 +45,7 @@ var (
 	}
 	selfUnrecorded = &Family{
 		Name: "mcloud_source_unrecorded_total", Type: Counter, Set: SetBase, Labels: []string{"source", "record"}, Call: "runner",
-		Help: "Inventories and events of the source that the recorder did not take in time; events are offered again, up to a bound.",
+		Help: "Inventories and events of the source that were lost because the recorder did not take them in time. Events and incomplete inventories are offered again first, complete ones are replaced by the next look.",
 	}
 )
 
