@@ -229,3 +229,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 func jitter(d time.Duration) time.Duration {
 	return d*3/4 + time.Duration(rand.Int64N(int64(d)/2+1))
 }
+
+// OldestUnshipped is the time (Unix milliseconds) of the oldest sample that the store
+// has not acknowledged, as far as it was read; 0 when there is none.
+func (s *Shipper) OldestUnshipped() int64 { return s.metrics.oldestUnshipped.Load() }
