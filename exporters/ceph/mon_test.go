@@ -323,3 +323,20 @@ func TestConfigErrors(t *testing.T) {
 		}
 	}
 }
+
+func TestRunnerTakesTheSources(t *testing.T) {
+	runner := exporters.NewRunner(exporters.Options{Sets: []exporters.Set{exporters.SetPerf}})
+	for _, name := range []string{"fast", "geo"} {
+		cfg := testConfig()
+		cfg.Name, cfg.Sockets = name, []string{"/run/ceph/*.asok"}
+		all, err := Sources(cfg, fakeMon{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range all {
+			if err := runner.Add(s); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}

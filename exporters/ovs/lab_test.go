@@ -1,0 +1,47 @@
+package ovs
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"mcloud/exporters"
+)
+
+// Every chassis of the lab answers in full.
+func TestLab(t *testing.T) {
+	root := os.Getenv("MCLOUD_LAB")
+	if root == "" {
+		root = "/var/lib/mcloud-lab"
+	}
+	dirs, err := filepath.Glob(filepath.Join(root, "ovs", "*", "run"))
+	if err != nil || len(dirs) == 0 {
+		t.Skip("the OpenStack lab is not up (deploy/lab/openstack/up)")
+	}
+	cfg := Config{Cloud: "lab"}
+	for _, dir := range dirs {
+		cfg.Hosts = append(cfg.Hosts, Host{Name: filepath.Base(filepath.Dir(dir)), Sockets: []string{filepath.Join(dir, "*.ctl")}})
+	}
+	cfg.Hosts = append(cfg.Hosts, Host{Name: "controller", Sockets: []string{filepath.Join(root, "ovn", "*.ctl")}})
+	all, err := Sources(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		start := time.Now()
+		snap, err := collect(t, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s: %d samples of %d daemons in %v, failed %v", s.Name, len(snap.Samples), snap.Seen, time.Since(start), snap.Failed)
+		for _, f := range snap.Failed {
+			if exporters.KindOf(f) != exporters.KindTimeout { // others may freeze a daemon meanwhile
+				t.Errorf("%s: %v", s.Name, f)
+			}
+		}
+		if s.Name == "ovs/gw-1" || s.Name == "ovs/controller" {
+			t.Log("\n" + render(snap))
+		}
+	}
+}

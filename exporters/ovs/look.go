@@ -1,0 +1,209 @@
+package ovs
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"mcloud/exporters"
+	"mcloud/exporters/ovs/unixctl"
+)
+
+const (
+	// maxDaemons bounds a look; a host has four, a database host six.
+	maxDaemons = 64
+	// forgetAfter is how long a daemon whose socket file is gone stays 0.
+	forgetAfter = time.Hour
+)
+
+// looker looks at one host. It remembers daemons between looks.
+type looker struct {
+	host     Host
+	timeout  time.Duration
+	log      *slog.Logger
+	now      func() time.Time
+	expected []string             // daemons that the patterns name
+	lastSeen map[string]time.Time // of a daemon's socket file
+	state    map[string]string    // last logged, by daemon
+}
+
+func newLooker(cfg Config, h Host) *looker {
+	k := &looker{host: h, timeout: cfg.Timeout, log: cfg.Logger.With("host", h.Name), now: cfg.Now,
+		lastSeen: map[string]time.Time{}, state: map[string]string{}}
+	for _, pattern := range h.Sockets {
+		if name, ok := expectedDaemon(pattern); ok && !slices.Contains(k.expected, name) {
+			k.expected = append(k.expected, name)
+		}
+	}
+	return k
+}
+
+var (
+	// socketFile is "ovs-vswitchd.4711.ctl" or, where the program was told its
+	// socket's name, "ovnsb_db.ctl".
+	socketFile = regexp.MustCompile(`^(.+?)(?:\.[0-9]+)?\.ctl$`)
+	pidPattern = regexp.MustCompile(`(?:\.(?:\*|\[0-9\]\*|\[0-9\]))?\.ctl$`)
+)
+
+func daemonOf(path string) (string, bool) {
+	m := socketFile.FindStringSubmatch(filepath.Base(path))
+	if m == nil {
+		return "", false
+	}
+	return m[1], true
+}
+
+// expectedDaemon is the daemon that a pattern names, if it does not match any.
+func expectedDaemon(pattern string) (string, bool) {
+	base := filepath.Base(pattern)
+	name := pidPattern.ReplaceAllString(base, "")
+	return name, name != base && name != "" && !strings.ContainsAny(name, `*?[\`)
+}
+
+// socket is one file; a daemon that was killed leaves its own behind.
+type socket struct {
+	path  string
+	mtime time.Time
+}
+
+// outcome is what one daemon gave.
+type outcome struct {
+	report
+	daemon string
+	alive  bool
+	err    error // why it is not alive
+}
+
+func (k *looker) collect(ctx context.Context) (*exporters.Snapshot, error) {
+	now := k.now()
+	daemons, err := k.discover(now)
+	if err != nil {
+		return nil, err
+	}
+	outcomes := make([]outcome, len(daemons))
+	var wg sync.WaitGroup
+	for i, name := range slices.Sorted(maps.Keys(daemons)) {
+		wg.Go(func() { outcomes[i] = k.ask(ctx, name, daemons[name]) })
+	}
+	wg.Wait()
+
+	var snap exporters.Snapshot
+	for _, o := range outcomes {
+		k.add(&snap, o)
+	}
+	return &snap, nil
+}
+
+// discover groups the sockets by daemon, newest first, with the daemons that
+// were there before or are expected and have none now.
+func (k *looker) discover(now time.Time) (map[string][]socket, error) {
+	daemons := map[string][]socket{}
+	for _, pattern := range k.host.Sockets {
+		paths, err := filepath.Glob(pattern)
+		if err != nil {
+			return nil, fmt.Errorf("ovs host %s: socket pattern %q: %w", k.host.Name, pattern, err)
+		}
+		for _, path := range paths {
+			info, err := os.Lstat(path)
+			name, ok := daemonOf(path)
+			if err != nil || !ok || len(daemons) == maxDaemons {
+				continue
+			}
+			s := socket{path, info.ModTime()}
+			if !slices.Contains(daemons[name], s) {
+				daemons[name] = append(daemons[name], s)
+			}
+			k.lastSeen[name] = now
+		}
+	}
+	for _, sockets := range daemons {
+		slices.SortFunc(sockets, func(a, b socket) int { return cmp.Or(b.mtime.Compare(a.mtime), strings.Compare(b.path, a.path)) })
+	}
+	for name, seen := range k.lastSeen {
+		if now.Sub(seen) > forgetAfter {
+			delete(k.lastSeen, name)
+		} else if _, ok := daemons[name]; !ok {
+			daemons[name] = nil
+		}
+	}
+	for _, name := range k.expected {
+		if _, ok := daemons[name]; !ok {
+			daemons[name] = nil
+		}
+	}
+	if len(daemons) == 0 {
+		return nil, fmt.Errorf("ovs host %s: no control socket matches %q: no daemon runs here, or the directory may not be read (run as root or in the daemons' group)", k.host.Name, k.host.Sockets)
+	}
+	return daemons, nil
+}
+
+// ask talks to the newest socket that is alive.
+func (k *looker) ask(ctx context.Context, name string, sockets []socket) outcome {
+	o := outcome{daemon: name, err: fmt.Errorf("no control socket matches %q: %w", k.host.Sockets, fs.ErrNotExist)}
+	for _, s := range sockets {
+		r := report{host: k.host.Name, daemon: name, client: unixctl.Client{Path: s.path, Timeout: k.timeout}}
+		err := r.run(ctx)
+		if err == nil {
+			return outcome{report: r, daemon: name, alive: true}
+		}
+		o.err = err
+		if !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, fs.ErrNotExist) {
+			break // not a file left behind: this is the daemon, and it is ill
+		}
+	}
+	return o
+}
+
+func (k *looker) add(snap *exporters.Snapshot, o outcome) {
+	object := o.daemon + " on " + k.host.Name
+	if errors.Is(o.err, fs.ErrPermission) {
+		// Whether it lives is not known: no 0.
+		snap.Failed = append(snap.Failed, exporters.ObjectError{Object: object, Err: fmt.Errorf("%w; run as root or in the daemons' group", o.err)})
+		return
+	}
+	snap.Seen++
+	alive := 0.0
+	if o.alive {
+		alive = 1
+	}
+	snap.Add(up, alive, k.host.Name, o.daemon)
+	k.logState(o)
+	// A dead daemon is a fact that the 0 tells in full; one that hangs or
+	// babbles is a look that could not see what it should.
+	if o.err != nil && !errors.Is(o.err, syscall.ECONNREFUSED) && !errors.Is(o.err, fs.ErrNotExist) {
+		snap.Failed = append(snap.Failed, exporters.ObjectError{Object: object, Err: o.err})
+	}
+	for _, err := range o.failed {
+		snap.Failed = append(snap.Failed, exporters.ObjectError{Object: object, Err: err})
+	}
+	snap.Samples = append(snap.Samples, o.snap.Samples...)
+}
+
+// logState says once when a daemon stops or begins to answer.
+func (k *looker) logState(o outcome) {
+	state := "up"
+	if !o.alive {
+		state = exporters.KindOf(o.err)
+	}
+	former := k.state[o.daemon]
+	k.state[o.daemon] = state
+	switch {
+	case state == former:
+	case !o.alive:
+		k.log.Warn("daemon does not answer its control socket", "daemon", o.daemon, "err", o.err)
+	case former != "":
+		k.log.Info("daemon answers its control socket again", "daemon", o.daemon)
+	}
+}
