@@ -64,6 +64,19 @@ type DB struct {
 // Errors wrap ErrUnavailable, ErrRefused, ErrNoDatabase or ErrOldServer. It
 // does not touch the schema, see Migrate.
 func Open(ctx context.Context, o Options) (*DB, error) {
+	db, err := New(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Check(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+// New is Open without a store that answers: it looks at the options only. Calls
+// connect when they need to, and fail with ErrUnavailable until they can.
+func New(o Options) (*DB, error) {
 	if o.Database == "" {
 		o.Database = "mcloud"
 	}
@@ -97,9 +110,6 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	db.series.init()
 	db.inventories.init()
 	if err := db.metrics.init(o.Registerer); err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	if err := db.check(ctx); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	return db, nil
@@ -169,7 +179,8 @@ func redact(s string) string {
 	return s
 }
 
-func (db *DB) check(ctx context.Context) error {
+// Check does what Open does after New.
+func (db *DB) Check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	version, err := db.conn.ServerVersion()

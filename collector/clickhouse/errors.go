@@ -32,6 +32,7 @@ var (
 
 // Exception codes of ClickHouse, src/Common/ErrorCodes.cpp.
 const (
+	codeUnknownTable    = 60
 	codeUnknownSetting  = 115
 	codeUnknownDatabase = 81
 )
@@ -71,6 +72,8 @@ func (db *DB) wrap(ctx context.Context, doing string, err error) error {
 		return fmt.Errorf("%w: %s: create it with CREATE DATABASE %s ENGINE = Atomic, or name another with store.database: %w", ErrNoDatabase, at, db.options.Database, err)
 	case errors.As(err, &ex) && ex.Code == codeUnknownSetting:
 		return fmt.Errorf("%w: %s: mcloud needs ClickHouse %d.%d or newer: %w", ErrOldServer, at, minVersion[0], minVersion[1], err)
+	case errors.As(err, &ex) && ex.Code == codeUnknownTable:
+		return fmt.Errorf("%w: %s: the schema is not there yet, mcloud collector creates it when it starts: %w", ErrUnavailable, at, err)
 	case errors.As(err, &ex) && transient[ex.Code]:
 		return fmt.Errorf("%w: %s: %w", ErrUnavailable, at, err)
 	case errors.As(err, &ex):

@@ -82,10 +82,7 @@ func (q *querier) load(ctx context.Context, found map[uint64]labels.Labels, limi
 		slices.Sort(ids)
 		of, args = "id IN ("+joinIDs(ids)+")", nil
 	}
-	// The key begins with the bucket; from ts alone the server finds its bounds.
-	statement := fmt.Sprintf(`SELECT id, toUnixTimestamp64Milli(ts), v, e FROM samples
-		WHERE ts >= fromUnixTimestamp64Milli(toInt64(%d), 'UTC') AND ts <= fromUnixTimestamp64Milli(toInt64(%d), 'UTC') AND %s
-		ORDER BY id, ts`, clamp(mint), clamp(maxt), of)
+	statement := "SELECT id, toUnixTimestamp64Milli(ts), v, e FROM samples WHERE " + timeCondition(mint, maxt) + " AND " + of + " ORDER BY id, ts"
 	rows, err := q.db.conn.Query(clickhouse.Context(ctx, clickhouse.WithBlockBufferSize(4)), statement, args...)
 	if err != nil {
 		return nil, q.db.wrap(ctx, "reading samples", err)
@@ -123,6 +120,21 @@ func (q *querier) load(ctx context.Context, found map[uint64]labels.Labels, limi
 	})
 	return set, q.db.wrap(ctx, "reading samples", err)
 }
+
+// timeCondition selects the samples of [mint, maxt]. The key of the table begins
+// with the bucket, of which the server derives nothing from a condition on ts,
+// so there is one on each; TestSelectReadsItsHours watches it.
+func timeCondition(mint, maxt int64) string {
+	mint, maxt = clamp(mint), clamp(maxt)
+	const at = "fromUnixTimestamp64Milli(toInt64(%d), 'UTC')"
+	return fmt.Sprintf("%s BETWEEN %d AND %d AND ts >= "+at+" AND ts <= "+at, bucket, mint/bucketMillis, maxt/bucketMillis, mint, maxt)
+}
+
+// bucket is the first column of the key of samples: the number of the two hours.
+const (
+	bucket       = "intDiv(toUnixTimestamp(ts), 7200)"
+	bucketMillis = 7200 * 1000
+)
 
 // LabelValues implements storage.LabelQuerier.
 func (q *querier) LabelValues(ctx context.Context, name string, hints *storage.LabelHints, matchers ...*labels.Matcher) ([]string, annotations.Annotations, error) {

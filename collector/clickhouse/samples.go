@@ -139,7 +139,7 @@ func (db *DB) CountCheck(ctx context.Context) (Count, error) {
 	var c Count
 	err := db.conn.QueryRow(ctx, `SELECT sum(n), toUInt64(sum(n) - sum(times)) FROM (
 		SELECT count() AS n, uniqExact(ts) AS times FROM samples
-		GROUP BY toStartOfInterval(ts, INTERVAL 2 HOUR), id
+		GROUP BY `+bucket+`, id
 	) SETTINGS optimize_aggregation_in_order = 1`).Scan(&c.Total, &c.Duplicate)
 	return c, db.wrap(ctx, "counting samples", err)
 }

@@ -78,6 +78,29 @@ func TestOpenErrors(t *testing.T) {
 	}
 }
 
+func TestNew(t *testing.T) {
+	if _, err := New(Options{URL: "nonsense"}); err == nil {
+		t.Error("an address that is none is accepted")
+	}
+	url, database := embeddedtest.Database(t)
+	db, err := New(Options{URL: url, Database: database})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Looks(t.Context(), ""); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "mcloud collector creates it") {
+		t.Errorf("before Migrate: %v", err)
+	}
+	away, err := New(Options{URL: "http://127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer away.Close()
+	if err := away.Check(t.Context()); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("no store: %v", err)
+	}
+}
+
 func TestMigrate(t *testing.T) {
 	db := open(t)
 	if err := db.Migrate(t.Context()); err != nil {

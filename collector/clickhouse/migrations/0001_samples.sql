@@ -5,7 +5,8 @@
 -- (NaN, stale markers, infinities, what has no short decimal). Nothing is lost.
 --
 -- The two-hour bucket comes first in the key because dashboards and rules ask
--- for many series over few hours. Partitions are weeks: half a year is 26 parts
+-- for many series over few hours. It is written as a division because the server
+-- does not recognise toStartOfInterval in a condition (EXPLAIN of 26.5). Partitions are weeks: half a year is 26 parts
 -- to open, and what has expired is dropped whole.
 CREATE TABLE IF NOT EXISTS samples
 (
@@ -17,7 +18,7 @@ CREATE TABLE IF NOT EXISTS samples
 )
 ENGINE = MergeTree
 PARTITION BY toMonday(ts)
-ORDER BY (toStartOfInterval(ts, INTERVAL 2 HOUR), id, ts)
+ORDER BY (intDiv(toUnixTimestamp(ts), 7200), id, ts)
 TTL toDateTime(ts) + INTERVAL 400 DAY
 SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000;
 
