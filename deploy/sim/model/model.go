@@ -78,6 +78,9 @@ type World struct {
 	Projects   []*Project
 	Servers    Collection[Server]
 	Volumes    Collection[Volume]
+	// Deleted are the servers deleted within the last keepDeleted, as Nova's
+	// database keeps them until it is purged.
+	Deleted    Collection[Server]
 	Tiers      []*Tier // one Ceph cluster and one volume type each
 	Networks   []*Network
 	FloatingIP Collection[FloatingIP]

@@ -8,31 +8,33 @@ import (
 
 // Server is a Nova server.
 type Server struct {
-	ID, Name     string
-	Number       uint64 // instance-%08x
-	Project      *Project
-	User         User
-	Flavor       *Flavor
-	Image        *Image // nil when it boots from a volume
-	Host         *Host  // nil when no host was found
-	Zone         *Zone  // of the host
-	Pinned       string // the zone its owner asked for
-	Status       string // ACTIVE, SHUTOFF, BUILD, ERROR, DELETED
-	TaskState    string
-	PowerState   int // 1 running, 4 shut down, 0 none
-	Fault        string
-	Created      time.Time
-	Launched     time.Time
-	Updated      time.Time
-	Terminated   time.Time
-	Volumes      []*Volume
-	Port         *Port
-	Actions      []Action
-	Metadata     map[string]string
-	BootVolume   bool
-	Reservation  string
-	wasResizedAt time.Time
+	ID, Name    string
+	Number      uint64 // instance-%08x
+	Project     *Project
+	User        User
+	Flavor      *Flavor
+	Image       *Image // nil when it boots from a volume
+	Host        *Host  // nil when no host was found
+	Zone        *Zone  // of the host
+	Pinned      string // the zone its owner asked for
+	Status      string // ACTIVE, SHUTOFF, BUILD, ERROR, DELETED
+	TaskState   string
+	PowerState  int // 1 running, 4 shut down, 0 none
+	Fault       string
+	Created     time.Time
+	Launched    time.Time
+	Updated     time.Time
+	Terminated  time.Time
+	Volumes     []*Volume
+	Port        *Port
+	Actions     []Action
+	Metadata    map[string]string
+	BootVolume  bool
+	Reservation string
 }
+
+// keepDeleted is how long a deleted server and its actions can be read.
+const keepDeleted = 40 * day
 
 // Action is one entry of os-instance-actions.
 type Action struct {
@@ -152,6 +154,8 @@ func (w *World) DeleteServer(s *Server) {
 	s.Status, s.TaskState, s.PowerState = "DELETED", "", 0
 	s.Terminated, s.Updated = w.Now, w.Now
 	w.Servers.remove(s.ID)
+	w.Deleted.add(s.ID, s)
+	w.at(w.Now.Add(keepDeleted), func() { w.Deleted.remove(s.ID) })
 	s.Project.servers = slices.DeleteFunc(s.Project.servers, func(x *Server) bool { return x == s })
 	w.emit(ServerDeleteEnd, s)
 }

@@ -1,0 +1,301 @@
+package openstack
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"mcloud/deploy/sim/model"
+)
+
+var network = &service{fault: func(_ *call, status int, _, message string) any {
+	kind := "HTTPNotFound"
+	if status != http.StatusNotFound {
+		kind = "HTTPBadRequest"
+	}
+	return object{"NeutronError": object{"type": kind, "message": message, "detail": ""}}
+}}
+
+func (s *Server) networkRoutes() {
+	const v = "/networking/v2.0"
+	s.route(network, "GET /networking", true, s.networkVersions)
+	s.route(network, "GET /networking/{$}", true, s.networkVersions)
+	for name, list := range map[string]func(*call, *model.World) []object{
+		"agents": agents, "networks": networks, "subnets": subnets, "ports": ports, "routers": routers,
+		"floatingips": floatingIPs, "security_groups": securityGroups, "network_ip_availabilities": availabilities,
+		"subnetpools": func(*call, *model.World) []object { return []object{} },
+		"extensions":  extensions,
+	} {
+		h := s.networkList(name, list)
+		s.route(network, "GET "+v+"/"+strings.ReplaceAll(name, "_", "-"), false, h)
+		s.route(network, "GET "+v+"/"+strings.ReplaceAll(name, "_", "-")+".json", false, h)
+	}
+	s.route(network, "GET "+v+"/quotas/{project}/details.json", false, s.networkQuota)
+	s.route(network, "GET "+v+"/quotas/{project}/details", false, s.networkQuota)
+	s.route(network, "/networking/", false, func(c *call) answer {
+		return network.fail(c, http.StatusNotFound, "The resource could not be found.")
+	})
+}
+
+func (s *Server) networkVersions(*call) answer {
+	return ok(object{"versions": []object{{
+		"id": "v2.0", "status": "CURRENT", "links": []object{{"rel": "self", "href": s.root + "/networking/v2.0/"}},
+	}}})
+}
+
+// networkList answers one list with Neutron's filters, fields and paging.
+func (s *Server) networkList(name string, list func(*call, *model.World) []object) handler {
+	return func(c *call) answer {
+		query := c.URL.Query()
+		var docs []object
+		s.cloud.With(func(w *model.World) { docs = list(c, w) })
+		docs = slices.DeleteFunc(docs, func(doc object) bool {
+			if owner, owned := doc["project_id"]; owned && !c.who.admin() && owner != c.who.project && doc["shared"] != true {
+				return true
+			}
+			for key, wanted := range query {
+				value, filterable := doc[key].(string)
+				if filterable && !slices.Contains(wanted, value) {
+					return true
+				}
+			}
+			return false
+		})
+		id := func(doc object) string { s, _ := doc["id"].(string); return s }
+		part, next, known := page(c, docs, id, len(docs)+1)
+		if !known {
+			return network.fail(c, http.StatusBadRequest, "The marker %s is not known", query.Get("marker"))
+		}
+		part = append([]object{}, part...)
+		for i, doc := range part {
+			part[i] = onlyFields(doc, query["fields"])
+		}
+		doc := object{name: part}
+		if query.Has("limit") {
+			s.nextLink(doc, name, c.URL.Path, next)
+		}
+		return ok(doc)
+	}
+}
+
+func onlyFields(doc object, fields []string) object {
+	if len(fields) == 0 {
+		return doc
+	}
+	few := object{}
+	for _, f := range fields {
+		if v, has := doc[f]; has {
+			few[f] = v
+		}
+	}
+	return few
+}
+
+// agents are the OVN chassis: the id is the chassis's name and no uuid.
+func agents(_ *call, w *model.World) []object {
+	docs := []object{}
+	for _, ch := range w.AllChassis() {
+		beat := w.Now
+		if ch.Frozen {
+			beat = ch.Since
+		}
+		kind := "OVN Controller agent"
+		if ch.Gateway {
+			kind = "OVN Controller Gateway agent"
+		}
+		docs = append(docs, object{
+			"id": ch.Name, "host": ch.Hostname, "agent_type": kind, "binary": "ovn-controller", "topic": "n/a", "description": "",
+			"alive": w.Now.Sub(beat) < 75*time.Second, "admin_state_up": true, "availability_zone": "", "resources_synced": nil,
+			"heartbeat_timestamp": beat.Format("2006-01-02 15:04:05"), "created_at": beat.Format("2006-01-02 15:04:05"), "started_at": beat.Format("2006-01-02 15:04:05"),
+			"configurations": object{"chassis_name": ch.Name, "bridge-mappings": "physnet1:br-ex"},
+		})
+	}
+	return docs
+}
+
+func stamps(doc object, created time.Time) object {
+	doc["created_at"], doc["updated_at"], doc["revision_number"], doc["tags"] = when(created, second), when(created, second), 1, []string{}
+	return doc
+}
+
+func networks(_ *call, w *model.World) []object {
+	docs := []object{}
+	for i, n := range w.Networks {
+		kind, physical := "geneve", any(nil)
+		if n.External {
+			kind, physical = "flat", "physnet1"
+		}
+		segment := any(i + 1000)
+		if n.External {
+			segment = nil
+		}
+		docs = append(docs, stamps(object{
+			"id": n.ID, "name": n.Name, "tenant_id": n.Project.ID, "project_id": n.Project.ID, "admin_state_up": true, "status": "ACTIVE",
+			"mtu": 1442, "shared": n.External, "router:external": n.External, "subnets": []string{n.SubnetID}, "description": "",
+			"availability_zone_hints": []string{}, "availability_zones": []string{}, "ipv4_address_scope": nil, "ipv6_address_scope": nil,
+			"port_security_enabled": true, "qos_policy_id": nil, "provider:network_type": kind, "provider:physical_network": physical, "provider:segmentation_id": segment,
+		}, n.Created))
+	}
+	return docs
+}
+
+func subnets(_ *call, w *model.World) []object {
+	docs := []object{}
+	for _, n := range w.Networks {
+		docs = append(docs, stamps(object{
+			"id": n.SubnetID, "name": n.Name + "-subnet", "network_id": n.ID, "tenant_id": n.Project.ID, "project_id": n.Project.ID,
+			"cidr": n.CIDR, "ip_version": 4, "gateway_ip": n.GatewayIP, "enable_dhcp": !n.External, "allocation_pools": []object{},
+			"dns_nameservers": []string{}, "host_routes": []any{}, "ipv6_address_mode": nil, "ipv6_ra_mode": nil, "description": "",
+			"service_types": []string{}, "subnetpool_id": nil, "segment_id": nil, "dns_publish_fixed_ip": false, "router:external": n.External,
+		}, n.Created))
+	}
+	return docs
+}
+
+func port(id, name, owner, device, host, status, mac, ip string, n *model.Network, project string, created time.Time) object {
+	vif, vnic := "ovs", "normal"
+	if host == "" {
+		vif = "unbound"
+	}
+	return stamps(object{
+		"id": id, "name": name, "network_id": n.ID, "tenant_id": project, "project_id": project, "mac_address": mac, "status": status,
+		"admin_state_up": true, "device_owner": owner, "device_id": device, "description": "",
+		"fixed_ips": []object{{"subnet_id": n.SubnetID, "ip_address": ip}}, "allowed_address_pairs": []any{}, "extra_dhcp_opts": []any{},
+		"security_groups": []string{}, "port_security_enabled": true, "qos_policy_id": nil, "qos_network_policy_id": nil,
+		"binding:host_id": host, "binding:vif_type": vif, "binding:vnic_type": vnic, "binding:profile": object{}, "binding:vif_details": object{},
+	}, created)
+}
+
+func ports(_ *call, w *model.World) []object {
+	docs := []object{}
+	for _, server := range w.Ports() {
+		p, host, status := server.Port, "", "DOWN"
+		if server.Host != nil {
+			host, status = server.Host.Name, "ACTIVE"
+		}
+		docs = append(docs, port(p.ID, "", "compute:"+zoneName(server), server.ID, host, status, p.MAC, p.IP, p.Network, server.Project.ID, p.Created))
+	}
+	for _, n := range w.Networks[1:] {
+		docs = append(docs,
+			port(n.RouterPortID, "", "network:router_interface", n.RouterID, "", "ACTIVE", "fa:16:3e:00:00:01", n.GatewayIP, n, n.Project.ID, n.Created),
+			port(n.GatewayPortID, "", "network:router_gateway", n.RouterID, w.Gateways[0].Hostname, "ACTIVE", "fa:16:3e:00:00:02", w.Networks[0].GatewayIP, w.Networks[0], "", n.Created),
+			port(n.DistributedID, "", "network:distributed", "ovnmeta-"+n.ID, "", "DOWN", "fa:16:3e:00:00:03", n.GatewayIP, n, n.Project.ID, n.Created))
+	}
+	for _, f := range w.FloatingIP.All() {
+		docs = append(docs, port(f.PortID, "", "network:floatingip", f.ID, "", "N/A", "fa:16:3e:00:00:04", f.Address, w.Networks[0], "", f.Created))
+	}
+	return docs
+}
+
+func zoneName(s *model.Server) string {
+	if s.Zone == nil {
+		return "nova"
+	}
+	return s.Zone.Name
+}
+
+func routers(_ *call, w *model.World) []object {
+	docs := []object{}
+	for _, n := range w.Networks[1:] {
+		docs = append(docs, stamps(object{
+			"id": n.RouterID, "name": n.Project.Name + "-router", "tenant_id": n.Project.ID, "project_id": n.Project.ID, "admin_state_up": true,
+			"status": "ACTIVE", "description": "", "availability_zone_hints": []string{}, "availability_zones": []string{}, "flavor_id": nil,
+			"routes": []any{}, "distributed": false, "ha": true, "enable_ndp_proxy": false,
+			"external_gateway_info": object{
+				"network_id": w.Networks[0].ID, "enable_snat": true, "qos_policy_id": nil,
+				"external_fixed_ips": []object{{"subnet_id": w.Networks[0].SubnetID, "ip_address": w.Networks[0].GatewayIP}},
+			},
+			"external_gateways": []any{},
+		}, n.Created))
+	}
+	return docs
+}
+
+func floatingIPs(_ *call, w *model.World) []object {
+	docs := []object{}
+	for _, f := range w.FloatingIP.All() {
+		doc := stamps(object{
+			"id": f.ID, "tenant_id": f.Project.ID, "project_id": f.Project.ID, "floating_ip_address": f.Address, "floating_network_id": w.Networks[0].ID,
+			"status": "DOWN", "description": "", "router_id": nil, "fixed_ip_address": nil, "port_id": nil, "port_details": nil,
+			"qos_policy_id": nil, "port_forwardings": []any{}, "dns_domain": "", "dns_name": "",
+		}, f.Created)
+		if f.Server != nil && f.Server.Port != nil {
+			p := f.Server.Port
+			doc["status"], doc["port_id"], doc["fixed_ip_address"], doc["router_id"] = "ACTIVE", p.ID, p.IP, p.Network.RouterID
+			doc["port_details"] = object{
+				"name": "", "network_id": p.Network.ID, "mac_address": p.MAC, "admin_state_up": true, "status": "ACTIVE",
+				"device_id": f.Server.ID, "device_owner": "compute:" + zoneName(f.Server),
+			}
+		}
+		docs = append(docs, doc)
+	}
+	return docs
+}
+
+func securityGroups(_ *call, w *model.World) []object {
+	docs := []object{}
+	for _, p := range w.Projects {
+		docs = append(docs, stamps(object{
+			"id": p.ID[:8] + "-5ec0-4000-8000-" + p.ID[20:], "name": "default", "tenant_id": p.ID, "project_id": p.ID, "stateful": true, "shared": false,
+			"description": "Default security group", "security_group_rules": []any{},
+		}, w.Config.Start))
+	}
+	return docs
+}
+
+func availabilities(_ *call, w *model.World) []object {
+	docs := []object{}
+	for _, n := range w.Networks {
+		docs = append(docs, object{
+			"network_id": n.ID, "network_name": n.Name, "tenant_id": n.Project.ID, "project_id": n.Project.ID,
+			"used_ips": n.Used(), "total_ips": n.Capacity(),
+			"subnet_ip_availability": []object{{
+				"subnet_id": n.SubnetID, "subnet_name": n.Name + "-subnet", "cidr": n.CIDR, "ip_version": 4, "used_ips": n.Used(), "total_ips": n.Capacity(),
+			}},
+		})
+	}
+	return docs
+}
+
+func extensions(*call, *model.World) []object {
+	docs := []object{}
+	for _, alias := range []string{"agent", "availability_zone", "external-net", "network-ip-availability", "pagination", "provider", "quota_details", "router", "security-group", "sorting"} {
+		docs = append(docs, object{"alias": alias, "name": alias, "description": "", "updated": "2016-01-01T00:00:00-00:00", "links": []any{}})
+	}
+	return docs
+}
+
+func (s *Server) networkQuota(c *call) (a answer) {
+	project := c.PathValue("project")
+	s.cloud.With(func(w *model.World) {
+		used := map[string]int{"security_group": 1, "security_group_rule": 4}
+		for _, n := range w.Networks[1:] {
+			if n.Project.ID == project {
+				used["network"]++
+				used["subnet"]++
+				used["router"]++
+				used["port"] += 2
+			}
+		}
+		for _, server := range w.Ports() {
+			if server.Project.ID == project {
+				used["port"]++
+			}
+		}
+		for _, f := range w.FloatingIP.All() {
+			if f.Project.ID == project {
+				used["floatingip"]++
+			}
+		}
+		doc := object{}
+		for name, limit := range map[string]int{"network": 100, "subnet": 100, "port": 5000, "router": 10, "floatingip": 500, "security_group": 10, "security_group_rule": 100, "rbac_policy": 10, "subnetpool": -1} {
+			doc[name] = object{"limit": limit, "used": used[name], "reserved": 0}
+		}
+		a = ok(object{"quota": doc})
+	})
+	return a
+}
+
+func formatFloat(x float64) string { return strconv.FormatFloat(x, 'f', 2, 64) }

@@ -1,0 +1,63 @@
+package openstack
+
+import (
+	"net/http"
+
+	"mcloud/deploy/sim/model"
+)
+
+// other answers for services of which only their presence is simulated.
+var other = &service{fault: namedFault}
+
+// otherRoutes serve the version documents of Glance, Heat, Barbican, Octavia,
+// Designate and Masakari, and Horizon's login page.
+func (s *Server) otherRoutes() {
+	document := func(id, path, status string, more object) object {
+		doc := object{"id": id, "status": status, "links": []object{{"rel": "self", "href": s.root + path}}}
+		for k, v := range more {
+			doc[k] = v
+		}
+		return doc
+	}
+	for _, v := range []struct {
+		path, id, status, self string
+		code                   int
+		more                   object
+	}{
+		{"/image", "v2.17", "CURRENT", "/image/v2/", http.StatusMultipleChoices, nil},
+		{"/orchestration", "v1.0", "CURRENT", "/orchestration/v1/", http.StatusMultipleChoices, nil},
+		{"/key-manager", "v1", "CURRENT", "/key-manager/v1/", http.StatusMultipleChoices, object{"min_version": "1.0", "max_version": "1.1", "updated": "2015-04-28T00:00:00Z"}},
+		{"/load-balancer", "v2.30", "CURRENT", "/load-balancer/v2", http.StatusOK, object{"updated": "2024-01-01T00:00:00Z"}},
+		{"/dns", "v2", "CURRENT", "/dns/v2", http.StatusOK, nil},
+		{"/instance-ha", "v1.0", "CURRENT", "/instance-ha/v1/", http.StatusOK, object{"version": "1.3", "min_version": "1.0", "updated": "2016-07-01T11:33:21Z"}},
+	} {
+		h := func(*call) answer {
+			return answer{v.code, object{"versions": []object{document(v.id, v.self, v.status, v.more)}}}
+		}
+		s.route(other, "GET "+v.path, true, h)
+		s.route(other, "GET "+v.path+"/{$}", true, h)
+	}
+	s.route(other, "GET /image/v2/images", false, func(c *call) answer {
+		return ok(object{"images": s.imageDocuments(), "first": "/v2/images", "schema": "/v2/schemas/images"})
+	})
+	login := func(*call) answer {
+		return answer{http.StatusOK, "<!DOCTYPE html><html><head><title>Login - OpenStack Dashboard</title></head><body></body></html>"}
+	}
+	s.route(other, "GET /dashboard/auth/login/", true, login)
+	s.route(other, "GET /auth/login/", true, login)
+}
+
+func (s *Server) imageDocuments() []object {
+	docs := []object{}
+	s.cloud.With(func(w *model.World) {
+		for _, i := range w.Images {
+			docs = append(docs, object{
+				"id": i.ID, "name": i.Name, "status": "active", "size": i.Size, "virtual_size": nil, "visibility": "public", "protected": false,
+				"owner": w.Projects[0].ID, "created_at": when(i.Created, second), "updated_at": when(i.Created, second), "container_format": "bare",
+				"disk_format": "raw", "min_disk": 0, "min_ram": 0, "tags": []string{}, "checksum": nil, "os_hidden": false, "file": "/v2/images/" + i.ID + "/file",
+				"schema": "/v2/schemas/image", "self": "/v2/images/" + i.ID,
+			})
+		}
+	})
+	return docs
+}
