@@ -23,6 +23,7 @@ const (
 	KindProvider Kind = "provider"
 	// Cinder.
 	KindVolume     Kind = "volume"
+	KindVolumeType Kind = "volume_type"
 	KindVolumePool Kind = "volume_pool"
 	// Neutron.
 	KindNetworkAgent Kind = "network_agent"

@@ -16,6 +16,12 @@ type Volume struct {
 	Created    time.Time `json:"created"`
 }
 
+// VolumeType is a Cinder volume type.
+type VolumeType struct {
+	Public     bool              `json:"public"`
+	ExtraSpecs map[string]string `json:"extra_specs,omitempty"`
+}
+
 // VolumePool is one pool of Cinder's scheduler-stats. Object.ID is its full
 // name "host@backend#pool". A capacity that the driver calls "unknown" or
 // "infinite" is nil.

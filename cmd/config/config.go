@@ -316,6 +316,18 @@ func (f File) Validate() error {
 	return f.Planner.validate(names)
 }
 
+// Password is the store's, from its file; empty without one.
+func (s Store) Password() (string, error) {
+	if s.PasswordFile == "" {
+		return "", nil
+	}
+	content, err := os.ReadFile(s.PasswordFile)
+	if err != nil {
+		return "", fmt.Errorf("%w: store.password_file: %w", ErrConfig, err)
+	}
+	return strings.TrimRight(string(content), "\r\n"), nil
+}
+
 // Secret returns the broker's URL with its password.
 func (b Broker) Secret() (string, error) {
 	u, err := url.Parse(b.URL)

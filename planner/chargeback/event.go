@@ -67,3 +67,13 @@ func (f *flexTime) UnmarshalJSON(b []byte) error {
 	}
 	return nil
 }
+
+// EventKinds are the notifications that Fold reads, versioned and legacy.
+var EventKinds = []string{
+	"instance.create.end", "instance.resize_prep.start", "instance.resize_prep.end", "instance.resize_finish.end", "instance.resize_revert.end",
+	"instance.shelve_offload.end", "instance.unshelve.end", "instance.delete.end", "instance.soft_delete.end",
+	"compute.instance.create.end", "compute.instance.resize.prep.start", "compute.instance.resize.prep.end", "compute.instance.resize.start",
+	"compute.instance.resize.end", "compute.instance.finish_resize.end", "compute.instance.resize.revert.end",
+	"compute.instance.shelve_offload.end", "compute.instance.unshelve.end", "compute.instance.delete.end", "compute.instance.soft_delete.end",
+	"volume.create.end", "volume.resize.end", "volume.retype", "volume.retype.end", "volume.delete.end",
+}

@@ -1,0 +1,106 @@
+package parts
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"mcloud"
+	"mcloud/alerts"
+	"mcloud/cmd/config"
+	"mcloud/collector"
+	"mcloud/collector/httpapi"
+)
+
+// Collector wires the hot hours, the shipper and the query API to the store.
+func Collector(f config.File, store *Store, version string, others func() []Part, logger *slog.Logger) (Part, *collector.Collector, error) {
+	promConfig, err := PrometheusConfig(f)
+	if err != nil {
+		return Part{}, nil, err
+	}
+	dir := filepath.Dir(f.Path)
+	c, err := collector.New(collector.Options{
+		DataDir:       filepath.Join(f.DataDir, "collector"),
+		Config:        collector.StaticConfig("mcloud.yaml, section collector.prometheus", dir, promConfig),
+		RuleFS:        alerts.Rules,
+		Listen:        f.Collector.Listen,
+		WebConfigFile: f.Collector.WebConfig,
+		HotRetention:  time.Duration(f.Collector.HotRetention),
+		Store:         store,
+		LongTerm:      store,
+		Records:       store,
+		RecordsUnavailable: func(err error) bool {
+			return !errors.Is(err, mcloud.ErrInvalid)
+		},
+		Version: version,
+		Parts: func() []httpapi.Part {
+			var shown []httpapi.Part
+			for _, p := range others() {
+				part := httpapi.Part{Name: p.Name, State: p.State()}
+				if p.URL != nil {
+					part.URL = p.URL()
+				}
+				shown = append(shown, part)
+			}
+			return shown
+		},
+		Logger: logger,
+	})
+	if err != nil {
+		return Part{}, nil, err
+	}
+	return Part{Name: "collector", Ready: c.Ready(), Run: c.Run, URL: func() string { return "http://" + f.Collector.Listen }}, c, nil
+}
+
+// PrometheusConfig is the collector's configuration in Prometheus's words: our
+// own parts as scrape targets, and the sections that the operator added.
+func PrometheusConfig(f config.File) ([]byte, error) {
+	interval := time.Duration(f.Collector.ScrapeInterval).String()
+	job := func(name, address string) map[string]any {
+		return map[string]any{
+			"job_name":       name,
+			"static_configs": []any{map[string]any{"targets": []string{address}}},
+		}
+	}
+	merged := map[string]any{
+		"global":         map[string]any{"scrape_interval": interval, "evaluation_interval": interval, "scrape_timeout": min(10*time.Second, time.Duration(f.Collector.ScrapeInterval)).String()},
+		"scrape_configs": []any{job("exporter", f.Exporter.Listen), job("collector", f.Collector.Listen), job("planner", f.Planner.Listen)},
+	}
+	if len(f.Collector.Alertmanagers) > 0 {
+		merged["alerting"] = map[string]any{"alertmanagers": []any{map[string]any{
+			"static_configs": []any{map[string]any{"targets": f.Collector.Alertmanagers}}}}}
+	}
+	added := map[string]any{}
+	if !f.Collector.Prometheus.IsZero() {
+		if err := f.Collector.Prometheus.Decode(&added); err != nil {
+			return nil, fmt.Errorf("%w: %s:%d: collector.prometheus: %w", config.ErrConfig, f.Path, f.Collector.Prometheus.Line, err)
+		}
+	}
+	for section, value := range added {
+		merged[section] = join(merged[section], value)
+	}
+	return yaml.Marshal(merged)
+}
+
+// join adds b to a: lists follow each other, maps are joined key by key, and
+// for anything else b counts.
+func join(a, b any) any {
+	switch b := b.(type) {
+	case []any:
+		if a, ok := a.([]any); ok {
+			return append(a, b...)
+		}
+	case map[string]any:
+		if a, ok := a.(map[string]any); ok {
+			for k, v := range b {
+				a[k] = join(a[k], v)
+			}
+			return a
+		}
+	}
+	return b
+}
