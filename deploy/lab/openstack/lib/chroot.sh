@@ -26,6 +26,11 @@ host_needs() {
     die "apt-get install ${want[*]}" "$lab_log/step-host-packages.log"
 }
 
+# apt_transport: how this machine's apt reaches its archives (proxies, certificates, checks of dates).
+apt_transport() {
+  apt-config dump Acquire | grep -E '^Acquire::(https?::[^ ]*(Proxy|Verify|CaInfo|SslCert|SslKey)|Check-|Retries)' || true
+}
+
 chroot_bootstrap() {
   [ -e "$lab_done/bootstrap" ] && return 0
   host_needs mmdebstrap=mmdebstrap ip=iproute2 curl=curl jq=jq
@@ -41,8 +46,9 @@ deb $security $LAB_SUITE-security main"
   # an interrupted bootstrap is thrown away; with nothing mounted yet there is nothing else to lose
   ! grep -q " $lab_root/" /proc/mounts || die "$lab_root is half made and mounted; run 'down --wipe' first"
   rm -rf --one-file-system "$lab_root"
+  apt_transport >"$lab_home/apt-transport"
   once bootstrap mmdebstrap --variant=apt --include=ca-certificates,eatmydata --skip=cleanup/apt/lists \
-    "$LAB_SUITE" "$lab_root" - <<<"$sources"
+    --aptopt="$lab_home/apt-transport" --dpkgopt=force-unsafe-io "$LAB_SUITE" "$lab_root" - <<<"$sources"
 }
 
 # Mounts live in the chroot; `down` takes them away again.
@@ -57,12 +63,12 @@ chroot_mounts() {
 }
 
 # What makes 700 packages install in a third of the time: no byte-compiling (Python does it at the first
-# import, for the modules that are really used), no syncs, no documentation, and no daemon started.
+# import, for the modules that are really used), no syncs, no documentation, no units enabled, no daemon started.
 chroot_thrift() {
   [ -e "$lab_done/thrift" ] && return 0
   local tool
   printf '#!/bin/sh\nexit 101\n' | install -m 755 /dev/stdin "$lab_root/usr/sbin/policy-rc.d"
-  for tool in py3compile py3clean update-initramfs; do
+  for tool in py3compile py3clean deb-systemd-helper deb-systemd-invoke; do
     inside dpkg-divert --quiet --local --no-rename --divert "/usr/bin/$tool.packaged" --add "/usr/bin/$tool"
     printf '#!/bin/sh\nexit 0\n' | install -m 755 /dev/stdin "$lab_root/usr/bin/$tool"
   done

@@ -12,33 +12,36 @@ daemon_define() {
   printf 'exec %s\n' "$(printf '%q ' "$@")" >"$lab_run/$name.start"
 }
 
-# birth_of PID: start time in clock ticks since boot (proc(5), field 22); empty when there is no such
-# process, or only its zombie.
+# stat_of PID: the fields of /proc/PID/stat after the command's name (which may hold anything): state first,
+# start time twentieth (proc(5), fields 3 and 22). Fails when there is no such process.
+stat_of() {
+  local line
+  { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
+  echo "${line##*) }"
+}
+
+# birth_of PID: its start time in clock ticks since boot; empty for a process that is gone or a zombie.
 birth_of() {
-  local stat
-  stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
-  stat=${stat##*) } # the command name before may hold spaces and parentheses
-  set -- $stat
-  case $1 in Z | X) ;; *) echo "${20}" ;; esac
+  local fields
+  read -ra fields < <(stat_of "$1") || return 0
+  case ${fields[0]} in Z | X) ;; *) echo "${fields[19]}" ;; esac
 }
 
 # daemon_port NAME PORT: note where it listens, for `status`.
 daemon_port() { echo "$2" >"$lab_run/$1.port"; }
 
-daemon_pid() { cat "$lab_run/$1.pid" 2>/dev/null; }
+daemon_pid() { [ -s "$lab_run/$1.pid" ] && echo "$(<"$lab_run/$1.pid")"; }
 
 daemon_alive() {
   local pid birth
-  pid=$(daemon_pid "$1") && [ -n "$pid" ] || return 1
+  pid=$(daemon_pid "$1") || return 1
   birth=$(birth_of "$pid")
-  [ -n "$birth" ] && [ "$birth" = "$(cat "$lab_run/$1.birth" 2>/dev/null)" ]
+  [ -n "$birth" ] && [ "$birth" = "$(<"$lab_run/$1.birth")" ]
 }
 
 daemon_frozen() {
-  local state
-  state=$(cat "/proc/$(daemon_pid "$1")/stat" 2>/dev/null) || return 1
-  state=${state##*) }
-  [ "${state%% *}" = T ]
+  local fields
+  read -ra fields < <(stat_of "$(daemon_pid "$1")") && [ "${fields[0]}" = T ]
 }
 
 # daemon_start NAME: start it as it was defined, unless it runs.
@@ -48,7 +51,9 @@ daemon_start() {
   [ -e "$lab_run/$name.start" ] || die "no daemon is called '$name'; 'status' lists them"
   session_signal KILL "$name" # no worker may outlive its daemon: it would hold the port
   echo "=== $(date -u +%FT%TZ) start $name" >>"$lab_log/$name.log"
-  setsid nohup bash "$lab_run/$name.start" >>"$lab_log/$name.log" 2>&1 </dev/null 9>&- &
+  # a clean environment: a daemon must not differ by the shell that started it
+  env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+    setsid nohup bash "$lab_run/$name.start" >>"$lab_log/$name.log" 2>&1 </dev/null 9>&- &
   pid=$!
   echo "$pid" >"$lab_run/$name.pid"
   birth_of "$pid" >"$lab_run/$name.birth"
@@ -62,37 +67,38 @@ daemon() {
   daemon_start "$1"
 }
 
-# session_signal SIGNAL NAME: signal the daemon and its workers, also workers that outlived it. The kernel
-# does not give a pid away while it still names a session, so if another process has the pid now, then
-# no worker is left.
+# session_signal SIGNAL NAME...: signal the daemons and their workers, also workers that outlived their
+# daemon. The kernel does not give a pid away while it still names a session, so if another process has the
+# pid now, then no worker is left.
 session_signal() {
-  local pid birth p
-  pid=$(daemon_pid "$2") && [ -n "$pid" ] || return 0
-  birth=$(birth_of "$pid")
-  [ -z "$birth" ] || daemon_alive "$2" || return 0
-  for p in $(ps -o pid= -s "$pid" || true); do
-    [ "$(readlink "/proc/$p/root" 2>/dev/null)" != "$lab_root" ] || kill "-$1" "$p" 2>/dev/null || true
+  local signal=$1 name pid birth sid ours=" "
+  shift
+  for name in "$@"; do
+    pid=$(daemon_pid "$name") || continue
+    birth=$(birth_of "$pid")
+    [ -n "$birth" ] && ! daemon_alive "$name" || ours+="$pid "
   done
+  while read -r pid sid; do
+    [[ $ours == *" $sid "* ]] || continue
+    [ "$(readlink "/proc/$pid/root")" != "$lab_root" ] || kill "-$signal" "$pid" 2>/dev/null || true
+  done < <(ps -eo pid=,sess=)
 }
 
 # daemons_stop SECONDS NAME...: ask all of them to end, wait that long together, then insist.
 daemons_stop() {
   local patience=$1 name
   shift
+  session_signal CONT "$@"
   for name in "$@"; do
-    daemon_alive "$name" || continue
-    session_signal CONT "$name"
-    kill -TERM "$(daemon_pid "$name")" 2>/dev/null || true
+    ! daemon_alive "$name" || kill -TERM "$(daemon_pid "$name")" 2>/dev/null || true
   done
   none_alive() {
     local n
     for n in "$@"; do ! daemon_alive "$n" || return 1; done
   }
   poll "$patience" none_alive "$@" || true
-  for name in "$@"; do
-    session_signal KILL "$name"
-    rm -f "$lab_run/$name.pid" "$lab_run/$name.birth"
-  done
+  session_signal KILL "$@"
+  for name in "$@"; do rm -f "$lab_run/$name.pid" "$lab_run/$name.birth"; done
 }
 
 # daemon_state NAME: up, frozen (stopped by a signal) or dead.

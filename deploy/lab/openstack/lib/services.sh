@@ -96,9 +96,8 @@ services_await() {
 
 computes_start() {
   local host
-  once compute-identities inside "$lab_lib/nova-compute" --identities $(host_names)
   for host in $(host_names); do
-    worker "nova-compute-$host" "$lab_lib/nova-compute" --config-file /etc/nova/nova.conf --config-file "/etc/nova/hosts/$host.conf"
+    worker "nova-compute-$host" "$lab_lib/nova-compute" "$host"
   done
 }
 

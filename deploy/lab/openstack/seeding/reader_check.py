@@ -28,7 +28,8 @@ def objects():
     action = next(iter(admin.compute.get(f'/servers/{server.id}/os-instance-actions', microversion=NOVA).json()['instanceActions']))
     volume = next(v for v in admin.block_storage.volumes(all_projects=True) if v.name == 'globex-nvme-0')
     network = admin.network.find_network('acme-net')
-    provider = admin.placement.get('/resource_providers', microversion=PLACEMENT).json()['resource_providers'][0]
+    host = server.compute_host
+    provider = admin.placement.get(f'/resource_providers?name={host}', microversion=PLACEMENT).json()['resource_providers'][0]
     return {
         'server': server.id, 'request': action['request_id'], 'volume': volume.id, 'network': network.id,
         'project': admin.identity.find_project('acme').id, 'provider': provider['uuid'],
