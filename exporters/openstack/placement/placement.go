@@ -115,14 +115,17 @@ func (c *collector) Collect(ctx context.Context) (*exporters.Snapshot, error) {
 
 // refresh reads what changed and returns the errors by provider.
 func (c *collector) refresh(ctx context.Context, providers []provider, now time.Time) map[string]error {
+	var changed []provider
+	for _, p := range providers {
+		if k, ok := c.known[p.UUID]; !ok || k.generation != p.Generation || now.Sub(k.read) >= detailLife {
+			changed = append(changed, p)
+		}
+	}
 	failed := map[string]error{}
-	var mu sync.Mutex
+	var mu sync.Mutex // guards failed and c.known
 	var group errgroup.Group
 	group.SetLimit(parallel)
-	for _, p := range providers {
-		if k, ok := c.known[p.UUID]; ok && k.generation == p.Generation && now.Sub(k.read) < detailLife {
-			continue
-		}
+	for _, p := range changed {
 		group.Go(func() error {
 			k, err := c.details(ctx, p.UUID, now)
 			mu.Lock()
