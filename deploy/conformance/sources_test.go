@@ -55,7 +55,10 @@ func serveSim(t *testing.T, change func(*sim.Options)) (*sim.Cloud, string) {
 func allSources(t *testing.T, c *sim.Cloud, clouds string) []exporters.Source {
 	t.Helper()
 	e := c.Endpoints()
-	conn, err := openstack.Connect(t.Context(), openstack.Options{CloudsFile: clouds, Cloud: e.Cloud})
+	conn, err := openstack.Connect(t.Context(), openstack.Options{
+		CloudsFile: clouds, Cloud: e.Cloud,
+		Budgets: map[string]openstack.Budget{"nova": {InFlight: 8, PerSecond: 500}, "placement": {InFlight: 8, PerSecond: 500}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

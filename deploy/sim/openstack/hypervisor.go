@@ -103,8 +103,13 @@ func hypervisorDocument(c *call, w *model.World, h *model.Host, detail bool) obj
 	return doc
 }
 
-// control are the services beside nova-compute.
-var control = []struct{ binary, host string }{
+// ControlService is a service of Nova beside nova-compute.
+type ControlService struct{ Binary, Host string }
+
+// ControlServices are Nova's services beside nova-compute.
+func ControlServices() []ControlService { return control }
+
+var control = []ControlService{
 	{"nova-conductor", "ctl-1"}, {"nova-conductor", "ctl-2"}, {"nova-scheduler", "ctl-1"}, {"nova-scheduler", "ctl-2"},
 }
 
@@ -117,7 +122,7 @@ func (s *Server) computeServices(c *call) (a answer) {
 		list := []object{}
 		for i, k := range control {
 			doc := object{
-				"binary": k.binary, "host": k.host, "zone": "internal", "status": "enabled", "state": "up", "disabled_reason": nil,
+				"binary": k.Binary, "host": k.Host, "zone": "internal", "status": "enabled", "state": "up", "disabled_reason": nil,
 				"updated_at": when(w.Now, microsecond), "id": fmt.Sprintf("c0000000-0000-4000-8000-%012d", i+1),
 			}
 			list = append(list, trimService(c, doc, i+1, false))
@@ -206,10 +211,10 @@ func (s *Server) zones(c *call) (a answer) {
 		if detail {
 			hosts := object{}
 			for _, k := range control {
-				if hosts[k.host] == nil {
-					hosts[k.host] = object{}
+				if hosts[k.Host] == nil {
+					hosts[k.Host] = object{}
 				}
-				hosts[k.host].(object)[k.binary] = object{"active": true, "available": true, "updated_at": when(w.Now, microsecond)}
+				hosts[k.Host].(object)[k.Binary] = object{"active": true, "available": true, "updated_at": when(w.Now, microsecond)}
 			}
 			list = append(list, object{"zoneName": "internal", "zoneState": object{"available": true}, "hosts": hosts})
 		}

@@ -260,15 +260,19 @@ func (s *Server) pools(c *call) (a answer) {
 	return a
 }
 
-// poolCapabilities are as the RBD driver reports them: the total is what is
+// PoolGiB is what the RBD driver reports of a pool, in GiB: the total is what is
 // stored and what still fits, so it moves with the fill of the cluster
 // (cinder/volume/drivers/rbd.py, _get_pool_stats).
+func PoolGiB(u model.Usage) (total, free float64) {
+	free = float64(u.MaxAvail[2]) / gib
+	return round2(free + float64(u.Stored[2])/gib), round2(free)
+}
+
 func poolCapabilities(w *model.World, t *model.Tier) object {
-	usage := w.Usage(t.Cluster)
-	free, stored := float64(usage.MaxAvail[2])/gib, float64(usage.Stored[2])/gib
+	total, free := PoolGiB(w.Usage(t.Cluster))
 	return object{
 		"pool_name": t.PoolName, "volume_backend_name": t.VolumeType, "vendor_name": "Open Source", "driver_version": "1.3.0",
-		"storage_protocol": "ceph", "total_capacity_gb": round2(free + stored), "free_capacity_gb": round2(free),
+		"storage_protocol": "ceph", "total_capacity_gb": total, "free_capacity_gb": free,
 		"provisioned_capacity_gb": t.ProvisionedGiB(), "allocated_capacity_gb": t.ProvisionedGiB(),
 		"max_over_subscription_ratio": ratioText(t.MaxOverSubscription), "reserved_percentage": 0,
 		"thin_provisioning_support": true, "thick_provisioning_support": false, "multiattach": true, "backend_state": "up",
