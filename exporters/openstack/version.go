@@ -43,13 +43,13 @@ func (m Microversion) AtLeast(major, minor int) bool { return !m.Less(Microversi
 // upgraded, or moved back, while the exporter runs.
 const negotiationLife = time.Hour
 
-// negotiation is what one API and we agreed on.
+// negotiation is what one API offers.
 type negotiation struct {
-	busy  chan struct{} // held by the one who negotiates; guards the fields below
-	base  string        // URL of resources, without a slash at its end
-	from  string        // endpoint that base was made of
-	use   Microversion
-	until time.Time
+	busy    chan struct{} // held by the one who negotiates; guards the fields below
+	base    string        // URL of resources, without a slash at its end
+	from    string        // endpoint that base was made of
+	offered versionRange
+	until   time.Time
 }
 
 // negotiate returns where the API's resources are and the newest microversion
@@ -70,19 +70,45 @@ func (c *Cloud) negotiate(ctx context.Context, api API, t *token) (string, Micro
 	case <-ctx.Done():
 		return "", Microversion{}, ctx.Err()
 	}
-	if n.from == endpoint && time.Now().Before(n.until) {
-		return n.base, n.use, nil
+	if n.from != endpoint || time.Now().After(n.until) {
+		at := withVersion(u, api.Version)
+		offered := versionRange{}
+		if api.Header != "" {
+			if offered, err = c.offered(ctx, api, versionRoot(at), t); err != nil {
+				return "", Microversion{}, err
+			}
+		}
+		n.base, n.from, n.offered, n.until = at.String(), endpoint, offered, time.Now().Add(negotiationLife)
+		c.log.Debug("an API was found", "api", api.Name, "url", n.base, "oldest", offered.min.String(), "newest", offered.max.String())
 	}
-	at := withVersion(u, api.Version)
-	use := Microversion{}
-	if api.Header != "" {
-		if use, err = c.newest(ctx, api, versionRoot(at), t); err != nil {
-			return "", Microversion{}, err
+	if api.Header == "" {
+		return n.base, Microversion{}, nil
+	}
+	use, err := c.choose(api, n.offered)
+	return n.base, use, err
+}
+
+// choose is the newest microversion that the API offers, its package knows and
+// Options.MaxMicroversions allows.
+func (c *Cloud) choose(api API, offered versionRange) (Microversion, error) {
+	most := api.Max
+	if lower, ok := c.opts.MaxMicroversions[api.Name]; ok {
+		m, err := ParseMicroversion(lower)
+		if err != nil {
+			return m, fmt.Errorf("max microversion of %s: %w", api.Name, err)
+		}
+		if m.Less(most) {
+			most = m
 		}
 	}
-	n.base, n.from, n.use, n.until = at.String(), endpoint, use, time.Now().Add(negotiationLife)
-	c.log.Debug("speaking with an API", "api", api.Name, "url", n.base, "microversion", use.String())
-	return n.base, n.use, nil
+	use := offered.max
+	if most.Less(use) {
+		use = most
+	}
+	if use.Less(offered.min) || use.Less(api.Min) {
+		return use, fmt.Errorf("%s speaks microversions %v to %v and mcloud %v to %v: they have none in common", api.Name, offered.min, offered.max, api.Min, most)
+	}
+	return use, nil
 }
 
 func (c *Cloud) negotiation(api string) *negotiation {
@@ -107,43 +133,25 @@ func (c *Cloud) forget(api string) {
 	}
 }
 
-// newest reads the API's version document.
-func (c *Cloud) newest(ctx context.Context, api API, document string, t *token) (Microversion, error) {
-	most := api.Max
-	if lower, ok := c.opts.MaxMicroversions[api.Name]; ok {
-		m, err := ParseMicroversion(lower)
-		if err != nil {
-			return m, fmt.Errorf("max microversion of %s: %w", api.Name, err)
-		}
-		if m.Less(most) {
-			most = m
-		}
-	}
+// offered reads the API's version document.
+func (c *Cloud) offered(ctx context.Context, api API, document string, t *token) (versionRange, error) {
 	code, _, body, err := c.send(ctx, api.Name, document, map[string]string{"X-Auth-Token": t.id})
 	if err != nil {
-		return Microversion{}, err
+		return versionRange{}, c.asError(api.Name, http.MethodGet, "version document "+document, err)
 	}
 	if code != http.StatusOK && code != http.StatusMultipleChoices {
-		return Microversion{}, statusError(api.Name, "version document "+document, code, body)
+		return versionRange{}, statusError(api.Name, "version document "+document, code, body)
 	}
-	offered, err := parseVersions(body)
+	ranges, err := parseVersions(body)
 	if err != nil {
-		return Microversion{}, &Error{API: api.Name, Method: http.MethodGet, Path: document, Err: err, kind: exporters.KindDecode, Hint: "is the endpoint in the catalogue right?"}
+		return versionRange{}, &Error{API: api.Name, Method: http.MethodGet, Path: document, Err: err, kind: exporters.KindDecode, Hint: "is the endpoint in the catalogue right?"}
 	}
-	for _, v := range offered {
-		if v.max.Major != api.Max.Major {
-			continue
+	for _, r := range ranges {
+		if r.max.Major == api.Max.Major {
+			return r, nil
 		}
-		use := v.max
-		if most.Less(use) {
-			use = most
-		}
-		if use.Less(v.min) || use.Less(api.Min) {
-			return use, fmt.Errorf("%s speaks microversions %v to %v and mcloud %v to %v: they have none in common", api.Name, v.min, v.max, api.Min, most)
-		}
-		return use, nil
 	}
-	return Microversion{}, fmt.Errorf("%s at %s offers no microversions of %d.x; mcloud needs %v or newer", api.Name, document, api.Max.Major, api.Min)
+	return versionRange{}, fmt.Errorf("%s at %s offers no microversions of %d.x; mcloud needs %v or newer", api.Name, document, api.Max.Major, api.Min)
 }
 
 type versionRange struct{ min, max Microversion }

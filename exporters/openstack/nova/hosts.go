@@ -90,7 +90,7 @@ func (c *hostsCollector) Collect(ctx context.Context) (*exporters.Snapshot, erro
 	start := time.Now().UTC()
 	s := &exporters.Snapshot{}
 	found, errServices := openstack.List[service](ctx, c.cloud, api, "/os-services", "services", nil)
-	hypers, errHypers := openstack.List[hypervisor](ctx, c.cloud, api, "/os-hypervisors/detail", "hypervisors", nil)
+	hypers, errHypers := openstack.List[hypervisor](ctx, c.cloud, hypervisorAPI, "/os-hypervisors/detail", "hypervisors", nil)
 	groups, errGroups := openstack.List[aggregate](ctx, c.cloud, api, "/os-aggregates", "aggregates", nil)
 	err := errors.Join(errServices, errHypers, errGroups)
 	if len(found.Objects)+len(hypers.Objects)+len(groups.Objects) == 0 && err != nil {

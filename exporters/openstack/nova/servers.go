@@ -206,7 +206,7 @@ func (c *serversCollector) readGroups(ctx context.Context) error {
 // nameHosts reads the hypervisors' ids itself when nova_hosts has not looked
 // yet, so that servers are not stored without a parent first.
 func (c *serversCollector) nameHosts(ctx context.Context) error {
-	list, err := openstack.List[hypervisor](ctx, c.cloud, api, "/os-hypervisors/detail", "hypervisors", nil)
+	list, err := openstack.List[hypervisor](ctx, c.cloud, hypervisorAPI, "/os-hypervisors/detail", "hypervisors", nil)
 	if err != nil {
 		return fmt.Errorf("servers' hypervisors: %w", err)
 	}
