@@ -15,6 +15,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 )
@@ -28,7 +29,7 @@ type Config struct {
 	Name string
 	// Conf is the path of its ceph.conf. Required.
 	Conf string
-	// User is the full name, "client.admin" when empty.
+	// User is "client.exporter" or "exporter"; "client.admin" when empty.
 	User string
 	// Keyring is the path of the user's keyring; empty leaves it to Conf.
 	Keyring string
@@ -49,7 +50,10 @@ func (c Config) complete() (Config, error) {
 		return c, fmt.Errorf("ceph cluster %s: no conf file is named", c.Name)
 	}
 	if c.User == "" {
-		c.User = "client.admin"
+		c.User = "admin"
+	}
+	if !strings.HasPrefix(c.User, "client.") {
+		c.User = "client." + c.User // librados takes any other type of name and fails later
 	}
 	if c.ClusterName == "" {
 		c.ClusterName = "ceph"

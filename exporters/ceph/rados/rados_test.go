@@ -273,3 +273,11 @@ func TestConfigErrors(t *testing.T) {
 		}
 	}
 }
+
+func TestUserIsAClient(t *testing.T) {
+	for user, want := range map[string]string{"": "client.admin", "exporter": "client.exporter", "client.exporter": "client.exporter"} {
+		if c, err := (Config{Name: "fast", Conf: "x", User: user}).complete(); err != nil || c.User != want {
+			t.Errorf("%q: %q, %v", user, c.User, err)
+		}
+	}
+}
