@@ -134,16 +134,33 @@ func (c Cloud) FlavorNamed(nameOrID string) (Flavor, bool) {
 	return Flavor{}, false
 }
 
-// AggregatesOf returns the aggregates host is in: those that Nova lists its
-// service host in, and those whose mirror Placement puts its root provider in.
-// The two agree unless a sync failed (`nova-manage placement sync_aggregates`).
-func (c Cloud) AggregatesOf(h Host) []Aggregate {
-	var in []Aggregate
-	for _, a := range c.Aggregates {
-		nova := slices.Contains(a.Hosts, h.ServiceHost)
-		placement := a.UUID != "" && len(h.Providers) > 0 && slices.Contains(h.Providers[0].Aggregates, a.UUID)
-		if nova || placement {
-			in = append(in, a)
+// membership returns the aggregates of every host, by host ID: those that Nova
+// lists its service host in, and those whose mirror Placement puts its root
+// provider in. The two agree unless a sync failed (`nova-manage placement
+// sync_aggregates`).
+func (c Cloud) membership() map[string][]Aggregate {
+	byService, byUUID := map[string][]int{}, map[string]int{}
+	for i, a := range c.Aggregates {
+		for _, host := range a.Hosts {
+			byService[host] = append(byService[host], i)
+		}
+		if a.UUID != "" {
+			byUUID[a.UUID] = i
+		}
+	}
+	in := make(map[string][]Aggregate, len(c.Hosts))
+	for _, h := range c.Hosts {
+		member := slices.Clone(byService[h.ServiceHost])
+		if len(h.Providers) > 0 {
+			for _, uuid := range h.Providers[0].Aggregates {
+				if i, ok := byUUID[uuid]; ok && !slices.Contains(member, i) {
+					member = append(member, i)
+				}
+			}
+		}
+		slices.Sort(member)
+		for _, i := range member {
+			in[h.ID] = append(in[h.ID], c.Aggregates[i])
 		}
 	}
 	return in

@@ -91,12 +91,13 @@ func (r Rules) Fit(c Cloud, q Question) Headroom {
 // Hosts answers q host by host, in the order of c.Hosts.
 func (r Rules) Hosts(c Cloud, q Question, req Request) []HostFit {
 	var fits []HostFit
+	in := c.membership()
 	for _, host := range c.Hosts {
 		if q.Zone != "" && host.Zone != q.Zone {
 			continue
 		}
 		fit := HostFit{Host: host.Name, Zone: host.Zone}
-		fit.Refused = r.refusal(host, c.AggregatesOf(host), q.Flavor, req, q.Project)
+		fit.Refused = r.refusal(host, in[host.ID], q.Flavor, req, q.Project)
 		if fit.Refused == "" {
 			fit.Servers, fit.Limit, fit.Refused = packHost(host.Providers, req)
 		}

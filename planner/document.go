@@ -1,0 +1,171 @@
+package planner
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"mcloud/planner/capacity"
+	"mcloud/planner/report"
+)
+
+// document makes the report of what was seen.
+func (p *Planner) document(ctx context.Context, seen *observation, cache *historyCache) report.Document {
+	d := report.Document{
+		Schema: report.Schema, Cloud: p.o.Cloud, At: seen.at, RunwayDays: days(p.o.Runway),
+		Zones: []report.Zone{}, Tiers: []report.Tier{}, Answers: []report.Answer{},
+	}
+	hosts := p.hostsByZone(ctx, seen)
+	sums := capacity.Zones(seen.cloud)
+	for _, sum := range sums {
+		d.Zones = append(d.Zones, p.zone(ctx, seen, cache, sum, hosts[sum.Zone]))
+	}
+	d.Total = capacity.Total(sums)
+	p.poolUse(ctx, seen)
+	for _, t := range p.o.Tiers {
+		d.Tiers = append(d.Tiers, p.tier(ctx, seen, cache, t))
+	}
+	d.Headroom = p.headroom(seen.cloud, seen.cloud.Flavors, "")
+	d.Answers = answers(d)
+	d.Headline = report.Headline(d.Answers)
+	d.Partial = seen.missing
+	return d
+}
+
+func (p *Planner) zone(ctx context.Context, seen *observation, cache *historyCache, sum capacity.ZoneSum, hosts []string) report.Zone {
+	z := report.Zone{ZoneSum: sum, Outlooks: []report.Outlook{}}
+	history := p.zoneDemand(ctx, cache, hosts, seen.at)
+	unit := p.hostUnit(seen.cloud, sum)
+	for _, class := range classes {
+		c, ok := sum.Classes[class]
+		if !ok || c.Total+c.OutOfService == 0 {
+			continue
+		}
+		o := p.outlook(quantity{
+			what: "zone " + sum.Zone + ", " + report.ClassName(class), unit: report.ClassUnit(class),
+			used: float64(c.Allocated), known: true, limit: float64(c.Limit), capacity: float64(c.Capacity),
+			leadTime: p.o.Compute.LeadTime, buy: unit, perUnit: float64(unit.Resources[class]),
+		}, history[class], seen)
+		o.Class = class
+		z.Outlooks = append(z.Outlooks, o)
+	}
+	return z
+}
+
+// hostUnit is the host to buy for a zone, its resources after the zone's ratios.
+func (p *Planner) hostUnit(cloud capacity.Cloud, sum capacity.ZoneSum) capacity.Unit {
+	h := p.o.Compute.Host
+	if h.VCPUs > 0 || h.MemoryMiB > 0 {
+		u := capacity.Unit{Name: cmp.Or(h.Name, "compute host"), Price: h.Price, Currency: h.Currency, Resources: map[string]int64{}}
+		for class, total := range map[string]int64{"VCPU": h.VCPUs, "MEMORY_MB": h.MemoryMiB, "DISK_GB": h.DiskGiB} {
+			u.Resources[class] = int64(float64(total) * cmp.Or(sum.Classes[class].Ratio(), 1))
+		}
+		return u
+	}
+	inventory, ok := capacity.CommonHost(cloud, sum.Zone)
+	if !ok {
+		if inventory, ok = capacity.CommonHost(cloud, ""); !ok {
+			return capacity.Unit{}
+		}
+	}
+	u := capacity.Unit{Name: "host like most in " + sum.Zone, Price: h.Price, Currency: h.Currency, Resources: map[string]int64{}}
+	for class, inv := range inventory {
+		u.Resources[class] = inv.Capacity()
+	}
+	return u
+}
+
+func (p *Planner) tier(ctx context.Context, seen *observation, cache *historyCache, t capacity.Tier) report.Tier {
+	sum := capacity.TierOf(t, seen.storage)
+	for _, problem := range sum.Problems {
+		seen.miss("tier "+t.Name, "%s", problem)
+	}
+	o := p.outlook(quantity{
+		what: "tier " + t.Name, unit: "bytes", used: sum.StoredBytes, known: sum.Known, limit: sum.LimitBytes, capacity: sum.LineBytes,
+		leadTime: t.LeadTime, buy: t.Unit, perUnit: sum.UnitBytes,
+	}, p.tierDemand(ctx, cache, t, seen.storage.Pools, seen.at), seen)
+	return report.Tier{TierSum: sum, Outlook: o}
+}
+
+// headroom answers for each flavor, image-backed and where that differs also
+// volume-backed.
+func (p *Planner) headroom(cloud capacity.Cloud, flavors []capacity.Flavor, zone string) []capacity.Headroom {
+	all := []capacity.Headroom{}
+	for _, f := range flavors {
+		all = append(all, p.o.Rules.Fit(cloud, capacity.Question{Flavor: f, Zone: zone}))
+		if f.DiskGiB > 0 {
+			all = append(all, p.o.Rules.Fit(cloud, capacity.Question{Flavor: f, Zone: zone, VolumeBacked: true}))
+		}
+	}
+	return all
+}
+
+// answers makes the first screen: a line for each tier and each zone, where a
+// zone speaks through the class that runs out first and buys the hosts that the
+// hungriest class needs.
+func answers(d report.Document) []report.Answer {
+	all := []report.Answer{}
+	for _, t := range d.Tiers {
+		all = append(all, answer(report.KindTier, t.Tier, t.Outlook, t.LimitReason))
+	}
+	for _, z := range d.Zones {
+		if len(z.Outlooks) == 0 {
+			all = append(all, report.Answer{Kind: report.KindZone, Name: z.Zone, Urgency: report.Unknown, Confidence: report.Confidence{Level: "none", Why: "no inventory in Placement"}, Why: "Placement has no inventory for its hosts"})
+			continue
+		}
+		first := slices.MinFunc(z.Outlooks, func(a, b report.Outlook) int {
+			return cmp.Or(cmp.Compare(a.Urgency.Rank(), b.Urgency.Rank()), compareDates(a.OrderBy, b.OrderBy), compareDates(a.Crossing.P50, b.Crossing.P50), cmp.Compare(b.UsedRatio, a.UsedRatio))
+		})
+		for _, o := range z.Outlooks {
+			if o.Purchase != nil && (first.Purchase == nil || o.Purchase.Units > first.Purchase.Units) {
+				first.Purchase = o.Purchase
+			}
+		}
+		all = append(all, answer(report.KindZone, z.Zone, first, zoneLimit(z, first.Class)))
+	}
+	slices.SortStableFunc(all, func(a, b report.Answer) int {
+		return cmp.Or(cmp.Compare(a.Urgency.Rank(), b.Urgency.Rank()), compareDates(a.OrderBy, b.OrderBy), compareDates(a.P50, b.P50), cmp.Compare(b.UsedRatio, a.UsedRatio), cmp.Compare(a.Name, b.Name))
+	})
+	return all
+}
+
+func zoneLimit(z report.Zone, class string) string {
+	c := z.Classes[class]
+	if c.Reserve > 0 {
+		return "capacity without its largest host (" + report.Quantity(float64(c.Reserve), report.ClassUnit(class)) + ")"
+	}
+	return "capacity, without a reserve: it has one host in service"
+}
+
+func answer(kind report.Kind, name string, o report.Outlook, limit string) report.Answer {
+	a := report.Answer{
+		Kind: kind, Name: name, Class: o.Class, Urgency: o.Urgency, UsedRatio: o.UsedRatio,
+		P10: o.Crossing.P10, P50: o.Crossing.P50, OrderBy: o.OrderBy, Purchase: o.Purchase, Confidence: o.Confidence,
+	}
+	if !o.Crossing.Until.IsZero() {
+		until := o.Crossing.Until
+		a.Until = &until
+	}
+	a.Why = fmt.Sprintf("%s of %s used; the limit is %s", report.Quantity(o.Used, o.Unit), report.Quantity(o.Limit, o.Unit), limit)
+	if o.Basis != nil && o.Basis.Model == "" {
+		a.Why += "; " + o.Basis.Reason
+	}
+	return a
+}
+
+// compareDates puts earlier dates first and absent ones last.
+func compareDates(a, b *time.Time) int {
+	switch {
+	case a == nil && b == nil:
+		return 0
+	case a == nil:
+		return 1
+	case b == nil:
+		return -1
+	}
+	return a.Compare(*b)
+}
+
+func days(d time.Duration) float64 { return d.Hours() / 24 }

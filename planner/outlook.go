@@ -1,0 +1,217 @@
+package planner
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/cockroachdb/apd/v3"
+
+	"mcloud/planner/capacity"
+	"mcloud/planner/forecast"
+	"mcloud/planner/report"
+)
+
+// quantity is something that fills up, at the instant of the plan.
+type quantity struct {
+	what            string // for messages: "tier nvme"
+	unit            string
+	used            float64
+	known           bool // whether used is
+	limit, capacity float64
+	leadTime        time.Duration
+	buy             capacity.Unit
+	perUnit         float64 // what one unit adds to limit
+}
+
+// soon is how long before its order-by date an order is called near.
+const soon = 60 * 24 * time.Hour
+
+// outlook forecasts q and draws the conclusions.
+func (p *Planner) outlook(q quantity, d demand, seen *observation) report.Outlook {
+	o := report.Outlook{
+		Unit: q.unit, Used: q.used, Limit: q.limit, Capacity: q.capacity, LeadTimeDays: days(q.leadTime),
+		Urgency: report.Unknown, Crossing: forecast.Crossing{State: forecast.Unknown},
+	}
+	if q.limit > 0 && q.known {
+		o.UsedRatio = q.used / q.limit
+	}
+	if d.err != nil {
+		seen.miss(q.what, "no history: %v", d.err)
+	}
+	f, err := forecast.New(d.series(), forecast.Options{Horizon: max(p.o.Horizon, q.leadTime+p.o.Runway)})
+	if err != nil {
+		seen.miss(q.what, "no forecast: %v", err)
+	}
+	if stale := seen.at.Sub(f.To); f.Points > 0 && stale > 2*f.Step+time.Hour {
+		seen.miss(q.what, "its history ends %s, %.0f h before the report: the forecast starts there", f.To.Format(time.RFC3339), stale.Hours())
+	}
+	o.Basis = basis(f)
+	o.Chart = chart(d.points, f)
+	o.Confidence = confidence(f)
+	if q.limit <= 0 && q.capacity <= 0 {
+		o.Confidence = report.Confidence{Level: "none", Why: "the limit is not known"}
+		return o
+	}
+	o.Crossing = f.Crossing(forecast.Constant(q.limit))
+	if q.known && q.used >= q.limit {
+		now := seen.at
+		o.Crossing = forecast.Crossing{State: forecast.Over, P10: &now, P50: &now, P90: &now, Until: now, Probability: 1}
+	}
+	if f.Forecasted() {
+		growth := slope(f)
+		o.GrowthPerDay = &growth
+	}
+	if o.Crossing.P10 != nil {
+		by := o.Crossing.P10.Add(-q.leadTime)
+		o.OrderBy = &by
+	}
+	o.Urgency = urgency(o, seen.at)
+	o.Purchase = p.purchase(q, f, seen.at)
+	return o
+}
+
+func urgency(o report.Outlook, at time.Time) report.Urgency {
+	switch {
+	case o.Crossing.State == forecast.Over:
+		return report.Full
+	case o.Crossing.State == forecast.Unknown:
+		return report.Unknown
+	case o.OrderBy == nil || o.OrderBy.After(at.Add(soon)):
+		return report.Fine
+	case o.OrderBy.After(at):
+		return report.Soon
+	}
+	return report.Order
+}
+
+// purchase is the whole units that keep the middle path under the limit until
+// the lead time and then the runway have passed.
+func (p *Planner) purchase(q quantity, f forecast.Result, at time.Time) *report.Purchase {
+	if q.buy.Name == "" || q.perUnit <= 0 {
+		return nil
+	}
+	buy := &report.Purchase{Unit: q.buy.Name, PerUnit: q.perUnit, LastsUntil: at.Add(q.leadTime + p.o.Runway)}
+	need, safe := q.used, q.used
+	if f.Forecasted() {
+		for i := range f.P50 {
+			if f.Time(i).After(buy.LastsUntil) {
+				break
+			}
+			need, safe = max(need, f.P50[i]), max(safe, f.P90[i])
+		}
+		// To stay under the limit, not to meet it.
+		need, safe = math.Nextafter(need, math.Inf(1)), math.Nextafter(safe, math.Inf(1))
+	} else {
+		buy.Note = "growth is not known: this only makes room for what is there"
+		buy.LastsUntil = at
+	}
+	var ok bool
+	if buy.Units, ok = capacity.UnitsFor(need, q.limit, q.perUnit, q.buy); !ok {
+		return nil
+	}
+	buy.UnitsSafe, _ = capacity.UnitsFor(safe, q.limit, q.perUnit, q.buy)
+	if q.buy.Price != "" && buy.Units > 0 {
+		cost, err := cost(q.buy.Price, buy.Units)
+		if err != nil {
+			buy.Note = err.Error()
+		} else {
+			buy.Cost, buy.Currency = cost, q.buy.Currency
+		}
+	}
+	return buy
+}
+
+// cost multiplies in decimal: money is not for floats.
+func cost(price string, units int64) (string, error) {
+	unit, _, err := apd.NewFromString(price)
+	if err != nil || unit.Form != apd.Finite {
+		return "", fmt.Errorf("price %q is not a decimal number", price)
+	}
+	var total apd.Decimal
+	if _, err := apd.BaseContext.WithPrecision(34).Mul(&total, unit, apd.New(units, 0)); err != nil {
+		return "", fmt.Errorf("price %q × %d: %w", price, units, err)
+	}
+	return total.Text('f'), nil
+}
+
+// slope is the mean growth of P50 per day over the next 30 days.
+func slope(f forecast.Result) float64 {
+	n := min(len(f.P50), max(1, int(30*24*time.Hour/f.Step)))
+	return (f.P50[n-1] - f.Last) / (float64(n) * f.Step.Hours() / 24)
+}
+
+// confidence says how much weight f bears, by these rules: none without a
+// forecast; low with less than 30 days of history or fewer than 8 backtest
+// origins, or when the interval held less than half of what came; high with at
+// least 90 days, an interval that held 65 to 95 %, and an error below that of "no
+// change"; medium otherwise.
+func confidence(f forecast.Result) report.Confidence {
+	span, b := days(f.To.Sub(f.From)), f.Backtest
+	switch {
+	case !f.Forecasted():
+		return report.Confidence{Level: "none", Why: f.Reason}
+	case f.Model == "constant":
+		return report.Confidence{Level: "low", Why: fmt.Sprintf("nothing changed in %.0f days: it may begin to at any time", span)}
+	case span < 30:
+		return report.Confidence{Level: "low", Why: fmt.Sprintf("only %.0f days of history", span)}
+	case b.Origins < 8:
+		return report.Confidence{Level: "low", Why: "too few points to test the model on the past"}
+	case b.Coverage < 0.5:
+		return report.Confidence{Level: "low", Why: tested(b)}
+	case span >= 90 && b.Coverage >= 0.65 && b.Coverage <= 0.95 && b.Relative < 0.95:
+		return report.Confidence{Level: "high", Why: tested(b)}
+	}
+	return report.Confidence{Level: "medium", Why: tested(b)}
+}
+
+func tested(b forecast.Backtest) string {
+	return fmt.Sprintf("on the past, the 80 %% interval held %.0f %%; error %.0f %% of “no change”", 100*b.Coverage, 100*b.Relative)
+}
+
+func basis(f forecast.Result) *report.Basis {
+	if f.Points == 0 {
+		return &report.Basis{Reason: f.Reason}
+	}
+	return &report.Basis{
+		Model: f.Model, Reason: f.Reason, From: f.From.UTC(), To: f.To.UTC(), StepHours: f.Step.Hours(),
+		Points: f.Points, Gaps: f.Gaps, Outliers: f.Outliers, Shifts: f.Shifts,
+		Origins: f.Backtest.Origins, LeadDays: days(f.Backtest.Horizon), MeanError: f.Backtest.MeanError,
+		Relative: f.Backtest.Relative, Coverage: f.Backtest.Coverage, Candidates: f.Candidates,
+	}
+}
+
+// The most points of history and forecast that go into a chart.
+const (
+	chartHistory = 180
+	chartFan     = 90
+)
+
+func chart(points []forecast.Point, f forecast.Result) report.Chart {
+	var c report.Chart
+	every := (len(points) + chartHistory - 1) / chartHistory
+	for i, q := range points {
+		// Counted from the end, so that the newest point is always there.
+		if (len(points)-1-i)%max(1, every) == 0 {
+			c.History = append(c.History, report.Value{Time: q.Time.UTC(), Value: short(q.Value)})
+		}
+	}
+	every = (len(f.P50) + chartFan - 1) / chartFan
+	for i := range f.P50 {
+		if i == 0 || i == len(f.P50)-1 || i%max(1, every) == 0 {
+			c.Fan = append(c.Fan, report.Band{Time: f.Time(i).UTC(), P10: short(f.P10[i]), P50: short(f.P50[i]), P90: short(f.P90[i])})
+		}
+	}
+	c.Fan = slices.Clip(c.Fan)
+	return c
+}
+
+// short keeps six significant digits: more cannot be seen in a chart.
+func short(v float64) float64 {
+	if v == 0 || math.IsNaN(v) || math.IsInf(v, 0) {
+		return v
+	}
+	scale := math.Pow(10, 5-math.Floor(math.Log10(math.Abs(v))))
+	return math.Round(v*scale) / scale
+}

@@ -1,0 +1,275 @@
+// Package planner asks the store what the cloud has and had, lets the pure
+// packages (capacity, forecast) judge it on a schedule, and keeps the last
+// report. It runs no SQL and knows no wire format: History and Inventory are
+// handed in.
+//
+// A part that cannot be learnt is named in the report with its reason; the rest
+// of the report stands.
+package planner
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"mcloud/planner/capacity"
+	"mcloud/planner/report"
+)
+
+// Options of a Planner; Cloud, History and Inventory are required.
+type Options struct {
+	Cloud     string
+	History   History
+	Inventory Inventory
+
+	Tiers   []capacity.Tier
+	Compute Compute
+	Rules   capacity.Rules // capacity.AllRules() unless nova.conf says otherwise
+
+	Period  time.Duration // between starts of two runs; default 10 minutes
+	Timeout time.Duration // of one run; default 5 minutes
+	Window  time.Duration // of history; default 180 days
+	Horizon time.Duration // of forecasts; default 365 days
+	Runway  time.Duration // how long a purchase must last; default 180 days
+
+	Logger *slog.Logger
+	Now    func() time.Time // default time.Now
+}
+
+// Compute is how compute hosts are bought.
+type Compute struct {
+	LeadTime time.Duration // from order to usable
+	Host     HostUnit      // zero: a host like most hosts of the zone
+}
+
+// HostUnit is the compute host that would be bought; its resources are as
+// Placement would list them in total, before the allocation ratio.
+type HostUnit struct {
+	Name                      string
+	VCPUs, MemoryMiB, DiskGiB int64
+	Price, Currency           string
+}
+
+// ErrNotReady is returned until the first run has ended.
+var ErrNotReady = errors.New("the first plan is still being made; ask again in a few seconds")
+
+// Planner makes reports. Run it once; its other methods may be called from any
+// goroutine.
+type Planner struct {
+	o     Options
+	cache *historyCache
+	ready chan struct{}
+	busy  chan struct{} // holds one token: one computation at a time
+
+	mu     sync.RWMutex
+	last   *plan
+	status Status
+}
+
+// Status says how the planner itself does.
+type Status struct {
+	Cloud         string    `json:"cloud"`
+	Started       time.Time `json:"started"`
+	Runs          int64     `json:"runs"`
+	Failures      int64     `json:"failures"` // runs of which nothing came
+	LastRun       time.Time `json:"last_run,omitzero"`
+	LastSeconds   float64   `json:"last_seconds"`
+	LastError     string    `json:"last_error,omitempty"`
+	Missing       int       `json:"missing"` // parts of the last report that are missing
+	PeriodSeconds float64   `json:"period_seconds"`
+}
+
+// plan is what one run found.
+type plan struct {
+	document report.Document
+	cloud    capacity.Cloud
+}
+
+// New checks o; it asks nothing yet.
+func New(o Options) (*Planner, error) {
+	switch {
+	case o.Cloud == "":
+		return nil, errors.New("planner: no cloud is named")
+	case o.History == nil || o.Inventory == nil:
+		return nil, errors.New("planner: needs a History and an Inventory")
+	}
+	seen := map[string]bool{}
+	for _, t := range o.Tiers {
+		if err := t.Validate(); err != nil {
+			return nil, fmt.Errorf("planner: %w", err)
+		}
+		if seen[t.Name] {
+			return nil, fmt.Errorf("planner: tier %s is there twice", t.Name)
+		}
+		seen[t.Name] = true
+	}
+	const day = 24 * time.Hour
+	o.Period = cmp.Or(o.Period, 10*time.Minute)
+	o.Timeout = cmp.Or(o.Timeout, 5*time.Minute)
+	o.Window = cmp.Or(o.Window, 180*day)
+	o.Horizon = cmp.Or(o.Horizon, 365*day)
+	o.Runway = cmp.Or(o.Runway, 180*day)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	p := &Planner{o: o, cache: newHistoryCache(), ready: make(chan struct{}), busy: make(chan struct{}, 1)}
+	p.busy <- struct{}{}
+	p.status = Status{Cloud: o.Cloud, Started: o.Now().UTC(), PeriodSeconds: o.Period.Seconds()}
+	return p, nil
+}
+
+// Run makes a plan at once and then every Period until ctx ends; it returns nil
+// then. A run that fails is logged and counted, the last plan stays.
+func (p *Planner) Run(ctx context.Context) error {
+	tick := time.NewTicker(p.o.Period)
+	defer tick.Stop()
+	for {
+		p.runOnce(ctx)
+		wait := tick.C
+		if p.hasHoles() { // a store or exporter that has just started: look again soon
+			soon := time.NewTimer(min(p.o.Period, retry))
+			defer soon.Stop()
+			wait = soon.C
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-wait:
+		}
+	}
+}
+
+// retry is the pause after a run that found nothing at all.
+const retry = 5 * time.Second
+
+// hasHoles says whether the last run saw neither a host nor a tier.
+func (p *Planner) hasHoles() bool {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.last == nil || len(p.last.document.Zones) == 0 && !anyKnown(p.last.document.Tiers)
+}
+
+func anyKnown(tiers []report.Tier) bool {
+	for _, t := range tiers {
+		if t.Known {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *Planner) runOnce(ctx context.Context) {
+	made, err := p.compute(ctx, p.o.Now().UTC(), p.cache)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if ctx.Err() != nil {
+		return
+	}
+	p.status.Runs++
+	p.status.LastRun = p.o.Now().UTC()
+	p.status.LastError = ""
+	if err != nil {
+		p.status.Failures++
+		p.status.LastError = err.Error()
+		p.o.Logger.Error("no plan could be made; the last one stays", "cloud", p.o.Cloud, "error", err)
+		return
+	}
+	if p.last == nil {
+		close(p.ready)
+	}
+	p.status.LastSeconds, p.status.Missing = made.document.Seconds, len(made.document.Partial)
+	p.last = made
+	p.o.Logger.Info("plan made", "cloud", p.o.Cloud, "seconds", made.document.Seconds, "zones", len(made.document.Zones), "tiers", len(made.document.Tiers), "missing", len(made.document.Partial))
+}
+
+// compute makes one plan, one at a time, within Timeout.
+func (p *Planner) compute(ctx context.Context, at time.Time, cache *historyCache) (*plan, error) {
+	select {
+	case <-p.busy:
+		defer func() { p.busy <- struct{}{} }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.o.Timeout)
+	defer cancel()
+	start := p.o.Now()
+	seen, err := p.observe(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	d := p.document(ctx, seen, cache)
+	d.Made, d.Seconds = p.o.Now().UTC(), p.o.Now().Sub(start).Seconds()
+	return &plan{document: d, cloud: seen.cloud}, nil
+}
+
+// Ready is closed when the first plan is there.
+func (p *Planner) Ready() <-chan struct{} { return p.ready }
+
+// Status says how the planner itself does.
+func (p *Planner) Status() Status {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.status
+}
+
+// Report returns the last report, waiting for the first until ctx ends, or with
+// a time computes one as of then from what was stored up to then.
+func (p *Planner) Report(ctx context.Context, at time.Time) (report.Document, error) {
+	if !at.IsZero() {
+		made, err := p.compute(ctx, at.UTC(), newHistoryCache())
+		if err != nil {
+			return report.Document{}, err
+		}
+		return made.document, nil
+	}
+	made, err := p.latest(ctx)
+	if err != nil {
+		return report.Document{}, err
+	}
+	return made.document, nil
+}
+
+func (p *Planner) latest(ctx context.Context) (*plan, error) {
+	select {
+	case <-p.ready:
+	case <-ctx.Done():
+		if e := p.Status().LastError; e != "" {
+			return nil, fmt.Errorf("%w: the last attempt failed: %s", ErrNotReady, e)
+		}
+		return nil, ErrNotReady
+	}
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.last, nil
+}
+
+// ErrUnknown is wrapped when a flavor or zone is asked for that does not exist.
+var ErrUnknown = errors.New("not known")
+
+// Headroom answers how many more servers fit as of the last plan: of one flavor
+// (by name or id) or of all, in one zone or in all.
+func (p *Planner) Headroom(ctx context.Context, flavor, zone string) ([]capacity.Headroom, error) {
+	made, err := p.latest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	flavors := made.cloud.Flavors
+	if flavor != "" {
+		f, ok := made.cloud.FlavorNamed(flavor)
+		if !ok {
+			return nil, fmt.Errorf("flavor %q is %w; known are: %s", flavor, ErrUnknown, names(flavors))
+		}
+		flavors = []capacity.Flavor{f}
+	}
+	if zone != "" && !hasZone(made.document.Zones, zone) {
+		return nil, fmt.Errorf("zone %q is %w; known are: %s", zone, ErrUnknown, zoneNames(made.document.Zones))
+	}
+	return p.headroom(made.cloud, flavors, zone), nil
+}

@@ -1,0 +1,254 @@
+// Package plannertest is a small cloud for tests: three zones of hosts and four
+// storage tiers, with half a year of history, as a planner.Inventory and a
+// planner.History. Everything follows from constants.
+package plannertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"mcloud"
+	"mcloud/planner"
+	"mcloud/planner/capacity"
+	"mcloud/planner/forecast"
+	"mcloud/planner/forecast/forecasttest"
+)
+
+// At is the instant the cloud is about; its history ends there.
+var At = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+const (
+	days  = 180
+	step  = 6 * time.Hour
+	hosts = 6 // in each zone
+	tib   = float64(1 << 40)
+)
+
+var zones = []string{"az-a", "az-b", "az-c"}
+
+// tierSpec is a tier of one pool: three copies on six hosts.
+type tierSpec struct {
+	name, cluster, class, domain string
+	osdTiB                       int64
+	recipe                       forecasttest.Recipe // in TiB
+}
+
+var tierSpecs = []tierSpec{
+	{"nvme", "fast", "nvme", "host", 14, forecasttest.Recipe{Seed: 1, Level: 9, PerDay: 0.045, Noise: 0.02, Jitter: 0.01, Weekly: 0.03}},
+	{"sas10k", "fast", "sas10k", "host", 20, forecasttest.Recipe{Seed: 2, Level: 18, PerDay: 0.03, Noise: 0.05, StepsPerDay: 0.02, StepSize: -1.2}},
+	{"sas7k", "fast", "sas7k", "host", 80, forecasttest.Recipe{Seed: 3, Level: 60, PerDay: 0.02, Noise: 0.03}},
+	{"geo-nvme", "geo", "nvme", "datacenter", 12, forecasttest.Recipe{Seed: 4, Level: 5.5, PerDay: 0.07, Noise: 0.02, TrendNoise: 0.0003}},
+}
+
+// Tiers are the tiers as configured.
+func Tiers() []capacity.Tier {
+	const week = 7 * 24 * time.Hour
+	tiers := make([]capacity.Tier, len(tierSpecs))
+	for i, s := range tierSpecs {
+		tiers[i] = capacity.Tier{
+			Name: s.name, Pools: []capacity.PoolRef{{Cluster: s.cluster, Pool: s.name}}, VolumeTypes: []string{s.name}, LeadTime: time.Duration(8+2*i) * week,
+			Reserve: "host", Unit: capacity.Unit{Name: "OSD node, " + s.class, RawBytes: 2 * s.osdTiB << 40, Price: "18450.50", Currency: "EUR"},
+		}
+	}
+	tiers[3].Reserve, tiers[3].Unit.Multiple = "datacenter", 3
+	return tiers
+}
+
+// Options are a planner's options for this cloud.
+func Options() planner.Options {
+	return planner.Options{
+		Cloud: "test", History: &History{}, Inventory: &Inventory{}, Tiers: Tiers(), Rules: capacity.AllRules(),
+		Compute: planner.Compute{LeadTime: 42 * 24 * time.Hour, Host: planner.HostUnit{Price: "12000", Currency: "EUR"}},
+		Now:     func() time.Time { return At },
+	}
+}
+
+// Inventory answers from the constants. Fail names kinds that cannot be read;
+// Empty says that nothing is stored.
+type Inventory struct {
+	Fail  map[mcloud.Kind]bool
+	Empty bool
+}
+
+// Objects implements planner.Inventory.
+func (v *Inventory) Objects(_ context.Context, cloud string, kind mcloud.Kind, at time.Time) ([]mcloud.Version, error) {
+	if v.Fail[kind] {
+		return nil, errors.New("the store is away")
+	}
+	if v.Empty || cloud != "test" {
+		return nil, nil
+	}
+	var versions []mcloud.Version
+	for _, o := range objects() {
+		if o.Kind == kind {
+			versions = append(versions, mcloud.Version{Object: o, Cloud: cloud, From: At.AddDate(-1, 0, 0)})
+		}
+	}
+	return versions, nil
+}
+
+// Versions implements planner.Inventory: nothing ever changed.
+func (v *Inventory) Versions(ctx context.Context, cloud string, kind mcloud.Kind, _, to time.Time) ([]mcloud.Version, error) {
+	return v.Objects(ctx, cloud, kind, to)
+}
+
+func hostName(zone string, i int) string { return fmt.Sprintf("cmp-%s%d", zone[3:], i+1) }
+
+func objects() []mcloud.Object {
+	var all []mcloud.Object
+	for z, zone := range zones {
+		use := zoneRecipes(z)
+		for i := range hosts {
+			name := hostName(zone, i)
+			h := mcloud.Host{Name: name, ServiceHost: name, Zone: zone, State: "up", Status: "enabled", Type: "QEMU"}
+			if zone == "az-c" && i == 5 {
+				h.Status, h.DisabledReason = "disabled", "disk replacement"
+			}
+			p := mcloud.Provider{Name: name, Root: "id-" + name, Inventories: map[string]mcloud.ProviderInventory{
+				"VCPU":      {Total: 96, Reserved: 4, MinUnit: 1, MaxUnit: 96, StepSize: 1, AllocationRatio: 4},
+				"MEMORY_MB": {Total: 786432, Reserved: 16384, MinUnit: 1, MaxUnit: 786432, StepSize: 1, AllocationRatio: 1},
+			}, Usages: map[string]int64{}}
+			for class, r := range use {
+				v := r.Values()
+				p.Usages[class] = int64(v[len(v)-1]) / hosts
+			}
+			if i == 0 {
+				p.Traits = []string{"CUSTOM_GPU_READY"}
+			}
+			all = append(all, mcloud.NewObject(mcloud.KindHost, "id-"+name, name, "", "", h), mcloud.NewObject(mcloud.KindProvider, "id-"+name, name, "", "", p))
+		}
+	}
+	for _, f := range []mcloud.Flavor{
+		{Name: "m1.small", VCPUs: 2, MemoryMiB: 4096, Public: true},
+		{Name: "m1.large", VCPUs: 8, MemoryMiB: 32768, Public: true},
+		{Name: "m1.huge", VCPUs: 32, MemoryMiB: 262144, Public: true},
+		{Name: "g1.large", VCPUs: 8, MemoryMiB: 65536, Public: true, ExtraSpecs: map[string]string{"trait:CUSTOM_GPU_READY": "required"}},
+	} {
+		all = append(all, mcloud.NewObject(mcloud.KindFlavor, "id-"+f.Name, f.Name, "", "", f))
+	}
+	for _, cluster := range []string{"fast", "geo"} {
+		all = append(all, mcloud.NewObject(mcloud.KindCephCluster, cluster, cluster, "", "", mcloud.CephCluster{NearfullRatio: 0.85, BackfillfullRatio: 0.9, FullRatio: 0.95}))
+	}
+	number := map[string]int64{}
+	for _, s := range tierSpecs {
+		for i := range 6 {
+			host := fmt.Sprintf("%s-%d", s.class, i+1)
+			o := mcloud.OSD{Cluster: s.cluster, Number: number[s.cluster], Host: host, Root: "default", DeviceClass: s.class, Up: true, In: true, Reweight: 1, CrushWeight: float64(s.osdTiB), TotalBytes: s.osdTiB << 40}
+			if s.cluster == "geo" {
+				o.Datacenter = fmt.Sprintf("dc%d", i%3+1)
+			}
+			number[s.cluster]++
+			all = append(all, mcloud.NewObject(mcloud.KindOSD, fmt.Sprintf("%s/osd.%d", s.cluster, o.Number), "", s.cluster+"/"+host, "", o))
+		}
+		all = append(all, mcloud.NewObject(mcloud.KindCephPool, s.cluster+"/"+s.name, s.name, "", "", mcloud.CephPool{
+			Cluster: s.cluster, Number: poolNumber(s.name), Type: "replicated", Size: 3, MinSize: 2, Root: "default", DeviceClass: s.class, FailureDomain: s.domain,
+		}), mcloud.NewObject(mcloud.KindVolume, "vol-"+s.name, "", "", "p1", mcloud.Volume{Type: s.name, SizeGiB: int64(s.recipe.Level * 2048)}))
+	}
+	return all
+}
+
+func poolNumber(name string) int64 {
+	return int64(slices.IndexFunc(tierSpecs, func(s tierSpec) bool { return s.name == name }) + 1)
+}
+
+// zoneRecipes are the histories of a zone's allocations.
+func zoneRecipes(z int) map[string]forecasttest.Recipe {
+	r := func(seed uint64, level, perDay, noise, weekly float64) forecasttest.Recipe {
+		return forecasttest.Recipe{Start: At.AddDate(0, 0, -days), Step: step, Days: days, Seed: seed + uint64(z)*10, Level: level, PerDay: perDay, Noise: noise, Weekly: weekly}
+	}
+	grow := []float64{3.2, 1.1, 0.2}[z]
+	return map[string]forecasttest.Recipe{
+		"VCPU":      r(11, 900, grow, 5, 10),
+		"MEMORY_MB": r(12, 2_300_000, grow*2800, 9000, 12000),
+	}
+}
+
+// History answers the planner's queries from the recipes. Fail is the error of
+// every answer; Empty answers nothing; Days shortens what is there.
+type History struct {
+	Fail  error
+	Empty bool
+	Days  int
+	Asked atomic.Int64 // queries so far
+}
+
+var selector = regexp.MustCompile(`(\w+)(=~|=)"((?:[^"\\]|\\.)*)"`)
+
+// Range implements planner.History.
+func (h *History) Range(_ context.Context, query string, from, to time.Time, every time.Duration) ([]planner.Series, error) {
+	h.Asked.Add(1)
+	if h.Fail != nil {
+		return nil, h.Fail
+	}
+	if h.Empty {
+		return nil, nil
+	}
+	want := map[string]string{}
+	for _, m := range selector.FindAllStringSubmatch(query, -1) {
+		unquoted, err := strconv.Unquote(`"` + m[3] + `"`)
+		if err != nil {
+			return nil, err
+		}
+		want[m[1]] = unquoted
+	}
+	var out []planner.Series
+	switch {
+	case strings.Contains(query, "openstack_placement_usage_units"):
+		for z, zone := range zones {
+			if !regexp.MustCompile("^(" + want["hostname"] + ")$").MatchString(hostName(zone, 0)) {
+				continue
+			}
+			for class, r := range zoneRecipes(z) {
+				out = append(out, h.series(map[string]string{"resource_class": class}, r, 1, from, to, every))
+			}
+		}
+	case strings.Contains(query, "ceph_pool_"):
+		for _, s := range tierSpecs {
+			id := strconv.FormatInt(poolNumber(s.name), 10)
+			if m := want["pool_id"]; !regexp.MustCompile("^("+want["cluster"]+")$").MatchString(s.cluster) || m != "" && !regexp.MustCompile("^("+m+")$").MatchString(id) {
+				continue
+			}
+			r := s.recipe
+			r.Start, r.Step, r.Days = At.AddDate(0, 0, -days), step, days
+			one := h.series(map[string]string{"cluster": s.cluster, "pool_id": id}, r, tib, from, to, every)
+			if strings.Contains(query, "ceph_pool_max_avail") {
+				full := 6 * float64(s.osdTiB) * 0.95 / 3 * tib * 0.96 // the fullest OSD is 4 % ahead
+				for i := range one.Points {
+					one.Points[i].Value = full - one.Points[i].Value
+				}
+			}
+			out = append(out, one)
+		}
+	default:
+		return nil, fmt.Errorf("plannertest knows no answer to %s", query)
+	}
+	return slices.DeleteFunc(out, func(s planner.Series) bool { return len(s.Points) == 0 }), nil
+}
+
+// series evaluates a recipe at the instants of a range query; a value stands
+// until the next one.
+func (h *History) series(labels map[string]string, r forecasttest.Recipe, unit float64, from, to time.Time, every time.Duration) planner.Series {
+	s := planner.Series{Labels: labels}
+	v := r.Values()
+	begin := r.Start
+	if h.Days > 0 {
+		begin = At.AddDate(0, 0, -h.Days)
+	}
+	for t := from; !t.After(to); t = t.Add(every) {
+		if t.Before(begin) || t.After(At) {
+			continue
+		}
+		if i := min(int(t.Sub(r.Start)/r.Step), len(v)-1); i >= 0 && !math.IsNaN(v[i]) {
+			s.Points = append(s.Points, forecast.Point{Time: t, Value: v[i] * unit})
+		}
+	}
+	return s
+}

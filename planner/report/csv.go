@@ -1,0 +1,95 @@
+package report
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"mcloud/planner/capacity"
+)
+
+// WriteJSON writes d, which is the whole report.
+func WriteJSON(w io.Writer, d any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(d)
+}
+
+// WriteCSV writes one row for each tier and each class of a zone, numbers plain
+// and dates as RFC 3339, for spreadsheets.
+func WriteCSV(w io.Writer, d Document) error {
+	c := csv.NewWriter(w)
+	c.Write([]string{
+		"kind", "name", "class", "unit", "urgency", "used", "limit", "capacity", "used_ratio", "growth_per_day", "state", "p10", "p50", "p90", "probability",
+		"lead_time_days", "order_by", "buy_unit", "buy_units", "buy_units_safe", "cost", "currency", "confidence", "model", "backtest_relative", "backtest_coverage",
+	})
+	for _, t := range d.Tiers {
+		c.Write(csvRow(KindTier, t.Tier, t.Outlook))
+	}
+	for _, z := range d.Zones {
+		for _, o := range z.Outlooks {
+			c.Write(csvRow(KindZone, z.Zone, o))
+		}
+	}
+	c.Flush()
+	return c.Error()
+}
+
+func csvRow(kind Kind, name string, o Outlook) []string {
+	row := []string{
+		string(kind), safeCell(name), o.Class, o.Unit, string(o.Urgency), number(o.Used), number(o.Limit), number(o.Capacity), number(o.UsedRatio), optional(o.GrowthPerDay),
+		string(o.Crossing.State), instant(o.Crossing.P10), instant(o.Crossing.P50), instant(o.Crossing.P90), number(o.Crossing.Probability),
+		number(o.LeadTimeDays), instant(o.OrderBy),
+	}
+	if p := o.Purchase; p != nil {
+		row = append(row, safeCell(p.Unit), strconv.FormatInt(p.Units, 10), strconv.FormatInt(p.UnitsSafe, 10), p.Cost, safeCell(p.Currency))
+	} else {
+		row = append(row, "", "", "", "", "")
+	}
+	row = append(row, o.Confidence.Level)
+	if b := o.Basis; b != nil && b.Model != "" {
+		return append(row, b.Model, number(b.Relative), number(b.Coverage))
+	}
+	return append(row, "", "", "")
+}
+
+// safeCell keeps a name from being run as a formula by a spreadsheet.
+func safeCell(s string) string {
+	if s != "" && (s[0] == '=' || s[0] == '+' || s[0] == '-' || s[0] == '@') {
+		return "'" + s
+	}
+	return s
+}
+
+func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+
+func optional(v *float64) string {
+	if v == nil {
+		return ""
+	}
+	return number(*v)
+}
+
+func instant(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// WriteHeadroomCSV writes one row for each flavor, backing and zone.
+func WriteHeadroomCSV(w io.Writer, all []capacity.Headroom) error {
+	c := csv.NewWriter(w)
+	c.Write([]string{"flavor", "flavor_id", "root_disk", "zone", "servers", "hosts", "largest"})
+	for _, h := range all {
+		for _, z := range h.Zones {
+			c.Write([]string{safeCell(h.Flavor), safeCell(h.FlavorID), Backing(h), safeCell(z.Zone), strconv.FormatInt(z.Servers, 10), fmt.Sprint(z.Hosts), strconv.FormatInt(z.Largest, 10)})
+		}
+	}
+	c.Flush()
+	return c.Error()
+}
