@@ -23,15 +23,12 @@ import (
 	"time"
 
 	"github.com/prometheus/prometheus/storage"
-	"go.uber.org/goleak"
 
 	"mcloud"
 	"mcloud/collector"
 	"mcloud/collector/httpapi"
 	"mcloud/collector/shipper"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // store takes samples, events and inventories in memory.
 type store struct {
@@ -269,7 +266,7 @@ func TestFromExporterToPageAndStore(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		t.Fatal("no page")
 	}
-	for _, metric := range []string{"machines", "job:machines:sum", "ALERTS"} {
+	for _, metric := range []string{`__name__="machines"`, "job:machines:sum", "ALERTS"} {
 		eventually(t, func() bool { return s.store.of(metric) > 0 })
 	}
 
@@ -278,7 +275,7 @@ func TestFromExporterToPageAndStore(t *testing.T) {
 		t.Errorf("warnings %q", a.Warnings)
 	}
 	for path, want := range map[string]string{
-		"/":                          "machines", // replaced below
+		"/":                          "<td>exporter</td><td>running</td>",
 		"/-/healthy":                 "healthy",
 		"/-/ready":                   "ready",
 		"/metrics":                   "mcloud_shipper_shipped_samples_total",
@@ -303,11 +300,11 @@ func TestFromExporterToPageAndStore(t *testing.T) {
 	if err := c.stop(); err != nil {
 		t.Fatal(err)
 	}
-	shipped := s.store.of("machines{")
+	shipped := s.store.of(`__name__="machines"`)
 
 	again := s.run()
 	again.value(`sum(machines)`, "3")
-	eventually(t, func() bool { return s.store.of("machines{") > shipped })
+	eventually(t, func() bool { return s.store.of(`__name__="machines"`) > shipped })
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
 	for id, n := range s.store.samples {
