@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mcloud"
 	"mcloud/exporters"
 	"mcloud/exporters/openstack"
 )
@@ -36,7 +37,7 @@ func TestGoldenPages(t *testing.T) {
 					o.MaxMicroversions = map[string]string{"nova": c.nova}
 				}
 			})
-			got := ownSeries(look(t, nil, ofSystem(cloud, c.system)...))
+			got := ownSeries(look(t, valid{t}, ofSystem(cloud, c.system)...))
 			file := filepath.Join("testdata", "golden", c.golden+".prom")
 			if *update {
 				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
@@ -52,6 +53,21 @@ func TestGoldenPages(t *testing.T) {
 			}
 		})
 	}
+}
+
+// valid is a Recorder that expects complete and valid inventories.
+type valid struct{ t *testing.T }
+
+func (v valid) Record(_ context.Context, b mcloud.Batch) error {
+	if err := b.Validate(); err != nil {
+		v.t.Error(err)
+	}
+	for _, i := range b.Inventories {
+		if i.Complete == (i.Kind == mcloud.KindServerAction) || len(i.Objects) == 0 {
+			v.t.Errorf("inventory of %s: complete %v, %d objects", i.Kind, i.Complete, len(i.Objects))
+		}
+	}
+	return nil
 }
 
 func ofSystem(c *openstack.Cloud, system string) []exporters.Source {

@@ -35,20 +35,21 @@ type tokens struct {
 	retryAt time.Time
 }
 
-// get returns a token that is good for a while. When a renewal fails, one that
-// has not expired yet still serves.
+// get returns a token that is good for a while. One that has not expired yet
+// still serves while another caller renews it, and when the renewal fails.
 func (t *tokens) get(ctx context.Context) (*token, error) {
-	t.mu.Lock()
-	current := t.current
-	t.mu.Unlock()
-	if current != nil && time.Now().Before(current.renewAt) {
+	current := t.last()
+	now := time.Now()
+	switch {
+	case current == nil || !now.Before(current.expires):
+		return t.replace(ctx, current)
+	case now.Before(current.renewAt) || len(t.busy) > 0:
 		return current, nil
 	}
-	fresh, err := t.replace(ctx, current)
-	if err != nil && current != nil && time.Now().Before(current.expires) {
-		return current, nil
+	if fresh, err := t.replace(ctx, current); err == nil {
+		return fresh, nil
 	}
-	return fresh, err
+	return current, nil
 }
 
 // replace logs in again, unless someone has replaced old already. After a
