@@ -225,6 +225,10 @@ func longRunVariance(d []float64) float64 {
 // grow along rulers, and a year's forecast from half a year must say so.
 const changes = 0.3
 
+// atMost is what the history may make of changes: seven differences of slopes
+// can mislead, and a year is long enough for that to blow up any interval.
+const atMost = 0.9
+
 // slopeDrift is how much the trend changes by itself, as a variance per step: the
 // slopes of neighbouring eighths of the history differ more than their standard
 // errors (from variance, the long-run one of d) explain.
@@ -243,9 +247,12 @@ func slopeDrift(d []float64, variance, slope float64) float64 {
 		}
 		former = local
 	}
-	// E(Δslope²) = 2·variance/b + drift·b·2/3 for a slope that walks at random.
-	excess := squares/(parts-1) - 2*variance/float64(b)
-	return math.Max(usual, excess/(float64(b)*2/3))
+	// E(Δslope²) = 2·variance/b + drift·b·2/3 for a slope that walks at random. The
+	// first term is known to a good third of itself from seven differences: less
+	// than that on top of it is no evidence.
+	excess := squares/(parts-1) - (1+1.0/3)*2*variance/float64(b)
+	most := usual * (atMost / changes) * (atMost / changes)
+	return math.Max(usual, math.Min(most, excess/(float64(b)*2/3)))
 }
 
 // blockLength grows with the cube root of the length, the usual rate for block

@@ -26,7 +26,13 @@ func simulate(f fitted, last, scale float64, paths, steps int, seed uint64, floo
 	all := make([][]float64, paths)
 	for i := range all {
 		path := make([]float64, steps)
-		slope := rng.NormFloat64() * f.slopeError
+		// Two paths share the errors of the trend with opposite signs: the median is
+		// then as smooth as the model, whatever the spread.
+		sign, trendRNG := 1.0, rand.New(rand.NewPCG(seed, uint64(i/2)))
+		if i%2 == 1 {
+			sign = -1
+		}
+		slope := sign * trendRNG.NormFloat64() * f.slopeError
 		var walk float64
 		at, left := 0, 0
 		for h := range path {
@@ -40,7 +46,7 @@ func simulate(f fitted, last, scale float64, paths, steps int, seed uint64, floo
 			} else {
 				walk += rng.NormFloat64() * math.Sqrt(f.variance)
 			}
-			slope += rng.NormFloat64() * bend
+			slope += sign * trendRNG.NormFloat64() * bend
 			walk += slope
 			if f.rate > 0 {
 				for range int(jumps.Rand()) {

@@ -120,12 +120,27 @@ func (d *drawing) axes(unit string) {
 	step := tickStep(d.top, unit)
 	for v := 0.0; v <= d.top*1.0001; v += step {
 		d.add(`<line class="grid" x1="%.0f" x2="%.0f" y1="%.1f" y2="%.1f"/>`, plotLeft, plotRight, d.y(v), d.y(v))
-		d.text("tick", "end", plotLeft-6, d.y(v)+4, Quantity(v, unit))
+		d.text("tick", "end", plotLeft-6, d.y(v)+4, tickLabel(v, unit))
+	}
+	if unit == "vCPU" {
+		d.text("tick", "end", plotLeft-6, plotTop-8, unit)
 	}
 	for _, t := range timeTicks(d.from, d.to) {
+		if d.x(t.at) > plotRight-14 {
+			break // its label would leave the picture
+		}
 		d.add(`<line class="grid" x1="%.1f" x2="%.1f" y1="%.0f" y2="%.0f"/>`, d.x(t.at), d.x(t.at), plotBottom, plotBottom+4)
 		d.text("tick", "middle", d.x(t.at), plotBottom+18, t.label)
 	}
+}
+
+// tickLabel is a value with its prefix; a plain count leaves its unit to the head
+// of the axis.
+func tickLabel(v float64, unit string) string {
+	if unit == "vCPU" {
+		return thousands(v)
+	}
+	return Quantity(v, unit)
 }
 
 // tickStep gives three to six ticks at round numbers of the unit that is shown.

@@ -1,0 +1,133 @@
+package httpapi_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"mcloud/planner"
+	"mcloud/planner/capacity"
+	"mcloud/planner/httpapi"
+	"mcloud/planner/plannertest"
+	"mcloud/planner/report"
+)
+
+// fixed answers what it holds.
+type fixed struct {
+	document report.Document
+	err      error
+	at       time.Time // of the last request
+}
+
+func (f *fixed) Status() planner.Status { return planner.Status{Cloud: "test", Runs: 1} }
+
+func (f *fixed) Report(_ context.Context, at time.Time) (report.Document, error) {
+	f.at = at
+	return f.document, f.err
+}
+
+func (f *fixed) Headroom(_ context.Context, flavor, _ string) ([]capacity.Headroom, error) {
+	return []capacity.Headroom{{Flavor: flavor}}, f.err
+}
+
+func get(t *testing.T, h http.Handler, path string) (status int, contentType, body string) {
+	t.Helper()
+	server := httptest.NewServer(h)
+	defer server.Close()
+	resp, err := http.Get(server.URL + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	content, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, resp.Header.Get("Content-Type"), string(content)
+}
+
+func TestAnswers(t *testing.T) {
+	p := &fixed{document: report.Document{Schema: report.Schema, Cloud: "test", Headline: "Nothing to order."}}
+	h := httpapi.New(httpapi.Options{
+		Planner: p, Now: func() time.Time { return plannertest.At },
+		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "up 1\n") }),
+		Routes: []httpapi.Route{
+			{"GET /api/v1/more", func(*http.Request) (any, error) { return map[string]int{"n": 1}, nil }},
+			{"GET /api/v1/broken", func(*http.Request) (any, error) { return nil, errors.New("it broke") }},
+		},
+	})
+	for _, tt := range []struct {
+		path, contentType, contains string
+		status                      int
+	}{
+		{"/", "text/html", "Nothing to order.", 200},
+		{"/api/v1/report", "application/json", `"schema": "mcloud.report/1"`, 200},
+		{"/api/v1/report?format=html", "text/html", "<!DOCTYPE html>", 200},
+		{"/api/v1/report?format=table", "text/plain", "mCloud plan for test", 200},
+		{"/api/v1/report?format=csv", "text/csv", "kind,name", 200},
+		{"/api/v1/report?format=pdf", "application/json", `"cure":"use json, html, table or csv"`, 400},
+		{"/api/v1/report?at=yesterday", "application/json", `is not a time`, 400},
+		{"/api/v1/report?at=2027-01-01", "application/json", `lies in the future`, 400},
+		{"/api/v1/headroom?flavor=m1.small", "application/json", `"flavor": "m1.small"`, 200},
+		{"/api/v1/status", "application/json", `"cloud": "test"`, 200},
+		{"/api/v1/more", "application/json", `"n": 1`, 200},
+		{"/api/v1/broken", "application/json", "it broke", 500},
+		{"/api/v1/nosuch", "application/json", "there is nothing at GET /api/v1/nosuch", 404},
+		{"/metrics", "text/plain", "up 1", 200},
+		{"/healthz", "text/plain", "ok", 200},
+		{"/readyz", "text/plain", "ok", 200},
+	} {
+		status, contentType, body := get(t, h, tt.path)
+		if status != tt.status || !strings.HasPrefix(contentType, tt.contentType) || !strings.Contains(body, tt.contains) {
+			t.Errorf("%s: %d %s %.200s", tt.path, status, contentType, body)
+		}
+	}
+}
+
+func TestAt(t *testing.T) {
+	p := &fixed{}
+	h := httpapi.New(httpapi.Options{Planner: p, Now: func() time.Time { return plannertest.At }})
+	for text, want := range map[string]time.Time{
+		"":                     {},
+		"2026-11-01":           time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC),
+		"2026-11-01T10:00:00Z": time.Date(2026, 11, 1, 10, 0, 0, 0, time.UTC),
+		"1793527200":           time.Date(2026, 11, 1, 10, 0, 0, 0, time.UTC),
+	} {
+		if status, _, body := get(t, h, "/api/v1/report?at="+text); status != 200 || !p.at.Equal(want) {
+			t.Errorf("at=%s: %d, asked for %v, want %v (%s)", text, status, p.at, want, body)
+		}
+	}
+}
+
+func TestErrorsSayTheCure(t *testing.T) {
+	for _, tt := range []struct {
+		err    error
+		status int
+	}{
+		{planner.ErrNotReady, 503}, {planner.ErrUnknown, 404}, {context.DeadlineExceeded, 504}, {errors.New("boom"), 500},
+	} {
+		status, _, body := get(t, httpapi.New(httpapi.Options{Planner: &fixed{err: tt.err}}), "/api/v1/report")
+		var p httpapi.Problem
+		if err := json.Unmarshal([]byte(body), &p); err != nil || status != tt.status || !strings.Contains(p.Message, tt.err.Error()) {
+			t.Errorf("%v: %d %s", tt.err, status, body)
+		}
+	}
+}
+
+func TestRealPlanner(t *testing.T) {
+	p, err := planner.New(plannertest.Options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, _, body := get(t, httpapi.New(httpapi.Options{Planner: p}), "/api/v1/report?at="+plannertest.At.Add(-time.Hour).Format(time.RFC3339))
+	var d report.Document
+	if err := json.Unmarshal([]byte(body), &d); err != nil || status != 200 || len(d.Tiers) != 4 || d.Tiers[0].Outlook.Basis.Model == "" {
+		t.Errorf("%d, error %v, document %.200s", status, err, body)
+	}
+}

@@ -1,0 +1,241 @@
+package report_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"html"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"mcloud/planner"
+	"mcloud/planner/plannertest"
+	"mcloud/planner/report"
+)
+
+func document(t *testing.T, change func(*planner.Options)) report.Document {
+	t.Helper()
+	o := plannertest.Options()
+	if change != nil {
+		change(&o)
+	}
+	p, err := planner.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := p.Report(context.Background(), plannertest.At)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func render(t *testing.T, d report.Document) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := report.WriteHTML(&b, d); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestHTMLIsSelfContained(t *testing.T) {
+	page := render(t, document(t, nil))
+	for _, reference := range []string{"http:", "https:", "src=", "<script", "<link", "@import", "url(h", "url(/"} {
+		if strings.Contains(page, reference) {
+			t.Errorf("the page refers to something outside: %q", reference)
+		}
+	}
+	for _, word := range []string{"viewport", "prefers-color-scheme: dark", "geo-nvme", "az-a", "2026-11-22T12:00:00Z"} {
+		if !strings.Contains(page, word) {
+			t.Errorf("the page lacks %q", word)
+		}
+	}
+	if n := strings.Count(page, "<svg"); n != 10 {
+		t.Errorf("%d charts, want one for each of 4 tiers and 3 zones × 2 classes", n)
+	}
+	for _, svg := range regexp.MustCompile(`(?s)<svg.*?</svg>`).FindAllString(page, -1) {
+		if err := xml.Unmarshal([]byte(svg), new(struct{})); err != nil {
+			t.Errorf("a chart is no XML: %v", err)
+		}
+		if !strings.Contains(svg, "aria-label") || strings.Contains(svg, "NaN") || strings.Contains(svg, "Inf") {
+			t.Errorf("a chart without a label or with an impossible number: %.120s", svg)
+		}
+	}
+}
+
+var (
+	hidden  = regexp.MustCompile(`(?s)<style.*?</style>|<g clip-path.*?</g>|<text class="tick".*?</text>|<[^>]*>`)
+	numbers = regexp.MustCompile(`\d[\d\x{2009}]*(?:\.\d+)?`)
+)
+
+// TestEveryNumberIsInTheJSON reads the numbers off the page, axes aside, and
+// looks for a number, date or text of the JSON that reads like it.
+func TestEveryNumberIsInTheJSON(t *testing.T) {
+	d := document(t, nil)
+	raw, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tree any
+	if err := json.Unmarshal(raw, &tree); err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	learn := func(s string) {
+		for _, n := range numbers.FindAllString(s, -1) {
+			known[n] = true
+		}
+	}
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for key, child := range v {
+				learn(key)
+				walk(child)
+			}
+		case []any:
+			for _, child := range v {
+				walk(child)
+			}
+		case string:
+			learn(v)
+			if at, err := time.Parse(time.RFC3339, v); err == nil {
+				learn(at.Format(time.DateOnly))
+			}
+		case float64:
+			for _, s := range []string{
+				report.Quantity(v, "bytes"), report.Quantity(v, "MiB"), report.Quantity(v, "GiB"), report.Quantity(v, "vCPU"),
+				report.Percent(v), report.Days(v), fmt.Sprintf("%.2f", v), fmt.Sprintf("%.1f", v), fmt.Sprintf("%.0f", v),
+			} {
+				learn(s)
+			}
+		}
+	}
+	walk(tree)
+	for _, purchase := range []string{"55351.50", "18450.50", "24000"} { // thousands apart on the page
+		for i := range d.Answers {
+			if p := d.Answers[i].Purchase; p != nil && p.Cost == purchase {
+				learn(p.CostText())
+			}
+		}
+	}
+	learn("P10 P50 P90 N+1 100 % 80 %") // the explanations' own words
+	text := html.UnescapeString(hidden.ReplaceAllString(render(t, d), " "))
+	for _, n := range numbers.FindAllString(text, -1) {
+		if !known[n] {
+			at := strings.Index(text, n)
+			t.Errorf("%s is on the page and not in the JSON: …%s…", n, strings.TrimSpace(text[max(0, at-60):min(len(text), at+40)]))
+		}
+	}
+	if len(numbers.FindAllString(text, -1)) < 200 {
+		t.Error("too few numbers were found: the check looks at nothing")
+	}
+}
+
+func TestEmptyCloudIsSaid(t *testing.T) {
+	d := document(t, func(o *planner.Options) {
+		o.Inventory, o.History = &plannertest.Inventory{Empty: true}, &plannertest.History{Empty: true}
+	})
+	page := render(t, d)
+	for _, word := range []string{"Missing from this report", "the store knows none", "unknown", "No history to draw yet"} {
+		if !strings.Contains(page, word) {
+			t.Errorf("the page of an empty cloud lacks %q", word)
+		}
+	}
+	var b bytes.Buffer
+	if err := report.WriteTable(&b, d); err != nil || !strings.Contains(b.String(), "Missing from this report") {
+		t.Errorf("error %v; table:\n%s", err, &b)
+	}
+	if err := report.WriteHTML(&b, report.Document{}); err != nil {
+		t.Errorf("a document of nothing: %v", err)
+	}
+}
+
+func TestNamesCannotBecomeMarkup(t *testing.T) {
+	d := document(t, nil)
+	d.Tiers[0].Tier = `<script>alert(1)</script>`
+	d.Answers[0].Name = `<img src=x>`
+	if page := render(t, d); strings.Contains(page, "<script") || strings.Contains(page, "<img") {
+		t.Error("a name became markup")
+	}
+}
+
+func TestTable(t *testing.T) {
+	var b bytes.Buffer
+	if err := report.WriteTable(&b, document(t, nil)); err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range []string{"mCloud plan for test", "order by", "geo-nvme", "sas10k", "sas7k", "nvme", "az-a", "az-b", "5 of 6 (1 disabled)", "stranded", "55 351.50 EUR"} {
+		if !strings.Contains(b.String(), word) {
+			t.Errorf("the table lacks %q:\n%s", word, &b)
+		}
+	}
+}
+
+func TestCSV(t *testing.T) {
+	d := document(t, nil)
+	d.Tiers[0].Tier = "=cmd|calc"
+	var b bytes.Buffer
+	if err := report.WriteCSV(&b, d); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(&b).ReadAll()
+	if err != nil || len(rows) != 1+4+6 {
+		t.Fatalf("%d rows, error %v", len(rows), err)
+	}
+	if rows[1][1] != "'=cmd|calc" {
+		t.Errorf("a name that is a formula is written as %q", rows[1][1])
+	}
+	b.Reset()
+	if err := report.WriteHeadroomCSV(&b, d.Headroom); err != nil {
+		t.Fatal(err)
+	}
+	if rows, err = csv.NewReader(&b).ReadAll(); err != nil || len(rows) != 1+4*3 {
+		t.Errorf("%d headroom rows, error %v", len(rows), err)
+	}
+}
+
+func TestHeadline(t *testing.T) {
+	day := plannertest.At
+	later := day.AddDate(0, 6, 0)
+	buy := &report.Purchase{Unit: "node", Units: 2}
+	for _, tt := range []struct {
+		want    string
+		answers []report.Answer
+	}{
+		{"Nothing is known yet", nil},
+		{"Tier nvme is over its limit: order 2 × node now.", []report.Answer{{Kind: report.KindTier, Name: "nvme", Urgency: report.Full, Purchase: buy}}},
+		{"vCPU in az-a is over its limit: order now.", []report.Answer{{Kind: report.KindZone, Name: "az-a", Class: "VCPU", Urgency: report.Full}}},
+		{"Order 2 × node for tier nvme by 2026-11-22.", []report.Answer{{Kind: report.KindTier, Name: "nvme", Urgency: report.Soon, Purchase: buy, OrderBy: &day}}},
+		{"now (it was due 2026-11-22)", []report.Answer{{Kind: report.KindTier, Name: "nvme", Urgency: report.Order, Purchase: buy, OrderBy: &day}}},
+		{"Nothing to order yet. Next: tier nvme, by 2027-05-22.", []report.Answer{{Kind: report.KindTier, Name: "nvme", Urgency: report.Fine, OrderBy: &later}}},
+		{"nothing reaches its limit before 2027-05-22", []report.Answer{{Kind: report.KindTier, Name: "nvme", Urgency: report.Fine, Until: &later}}},
+		{"Too little is known", []report.Answer{{Kind: report.KindTier, Name: "nvme", Urgency: report.Unknown}}},
+	} {
+		if got := report.Headline(tt.answers); !strings.Contains(got, tt.want) {
+			t.Errorf("headline %q, want %q", got, tt.want)
+		}
+	}
+}
+
+func TestQuantity(t *testing.T) {
+	for _, tt := range []struct {
+		v    float64
+		unit string
+		want string
+	}{
+		{0, "bytes", "0 B"}, {1536, "bytes", "1.50 KiB"}, {-1 << 40, "bytes", "-1 TiB"}, {786432, "MiB", "768 GiB"}, {100, "GiB", "100 GiB"},
+		{1234567, "vCPU", "1 234 567 vCPU"}, {0.25, "vCPU", "0.25 vCPU"}, {12, "", "12"},
+	} {
+		if got := report.Quantity(tt.v, tt.unit); got != tt.want {
+			t.Errorf("Quantity(%g, %q) = %q, want %q", tt.v, tt.unit, got, tt.want)
+		}
+	}
+}
