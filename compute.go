@@ -75,8 +75,8 @@ type Server struct {
 }
 
 // ServerAction is one entry of Nova's os-instance-actions: the log of record
-// of what was asked of a server and when. Object.ID is the request id,
-// Object.Parent the server.
+// of what was asked of a server and when. Object.ID is "server/request", as one
+// request may make several servers; Object.Parent is the server.
 type ServerAction struct {
 	Action  string    `json:"action"` // "create", "resize", "confirmResize", "shelve", "delete", …
 	Start   time.Time `json:"start"`  // start_time, when the API accepted it; whole seconds

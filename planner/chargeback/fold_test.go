@@ -37,7 +37,7 @@ func launched(status string) time.Time {
 }
 
 func acted(request, name, at string, failed bool) mcloud.Version {
-	return mcloud.Version{Object: mcloud.NewObject(mcloud.KindServerAction, request, name, "s1", "acme",
+	return mcloud.Version{Object: mcloud.NewObject(mcloud.KindServerAction, "s1/"+request, name, "s1", "acme",
 		mcloud.ServerAction{Action: name, Start: clock(at), Failed: failed}), From: clock(at)}
 }
 

@@ -61,7 +61,12 @@ func foldServers(in Input) []Usage {
 		var a mcloud.ServerAction
 		if json.Unmarshal(v.Attributes, &a) == nil && v.Parent != "" {
 			l := life(v.Parent)
-			l.actions = append(l.actions, action{id: v.ID, ServerAction: a})
+			// The id is server/request: one request may make several servers.
+			_, request, ok := strings.Cut(v.ID, "/")
+			if !ok {
+				request = v.ID
+			}
+			l.actions = append(l.actions, action{id: request, ServerAction: a})
 			if l.project == "" {
 				l.project = v.Project
 			}

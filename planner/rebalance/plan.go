@@ -41,6 +41,9 @@ const aggregatePrefix = "mcloud-hot-"
 // says why.
 var ErrNothingToDo = errors.New("nothing to rebalance")
 
+// ErrStale is wrapped by StillHolds' error.
+var ErrStale = errors.New("make a new plan")
+
 // StepKind says what a step changes, and where: a Placement aggregate is not a
 // Nova host aggregate.
 type StepKind string
@@ -200,12 +203,12 @@ func (p Plan) StillHolds(hosts []Host, opts Options) error {
 	heats := Measure(hosts)
 	i := slices.IndexFunc(heats, func(h Heat) bool { return h.Provider == p.Host.Provider })
 	if i < 0 {
-		return fmt.Errorf("%s is gone from Placement; make a new plan", p.Host.Name)
+		return fmt.Errorf("%s is gone from Placement: %w", p.Host.Name, ErrStale)
 	}
 	now := heats[i]
 	now.Steered = false // by this very plan, when it is carried on
 	if why := unfit(now, heats, opts); why != "" {
-		return fmt.Errorf("the reason no longer holds: %s %s; make a new plan", now.Name, why)
+		return fmt.Errorf("the reason no longer holds: %s %s: %w", now.Name, why, ErrStale)
 	}
 	return nil
 }

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"mcloud"
+	"mcloud/cmd/config"
+	"mcloud/cmd/parts"
+	"mcloud/collector/clickhouse"
+	"mcloud/deploy/sim"
+)
+
+// backfill stores the simulated cloud's past, once: a file says that it is done.
+type backfill struct {
+	cloud  *sim.Cloud
+	store  *parts.Store
+	config config.File
+	logger *slog.Logger
+	done   chan struct{}
+	once   sync.Once
+}
+
+func newBackfill(cloud *sim.Cloud, store *parts.Store, f config.File, logger *slog.Logger) *backfill {
+	return &backfill{cloud: cloud, store: store, config: f, logger: logger, done: make(chan struct{})}
+}
+
+func (b *backfill) part() parts.Part {
+	return parts.Part{Name: "history", Ready: b.done, Optional: true, Run: func(ctx context.Context) error {
+		defer b.once.Do(func() { close(b.done) }) // without a past the demo still shows the present
+		return b.run(ctx)
+	}}
+}
+
+const (
+	// pastStep is the time between the samples of the past, recentStep that of
+	// its last hours, which dashboards show.
+	pastStep, recentStep = time.Hour, time.Minute
+	recent               = 6 * time.Hour
+	// billedPast is how far back servers and volumes are told to the second.
+	billedPast = 35 * 24 * time.Hour
+	// window holds the samples of one insert: a partition is a day, and the store
+	// takes at most a hundred of them at once.
+	window    = 30 * 24 * time.Hour
+	batchSize = 400_000
+)
+
+func (b *backfill) run(ctx context.Context) error {
+	marker := filepath.Join(b.config.DataDir, "history-is-stored")
+	if _, err := os.Stat(marker); err == nil {
+		return nil
+	}
+	select {
+	case <-b.store.Ready():
+	case <-ctx.Done():
+		return nil
+	}
+	db, err := b.store.DB()
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	start, first := b.cloud.Began()
+	samples := &sampleWriter{ctx: ctx, db: db, instance: b.config.Exporter.Listen}
+	if err := b.cloud.History(start, first.Add(-recent), pastStep, samples.take); err != nil {
+		return fmt.Errorf("history of the simulated cloud: %w", err)
+	}
+	if err := b.cloud.History(first.Add(-recent).Add(recentStep), first, recentStep, samples.take); err != nil {
+		return fmt.Errorf("last hours of the simulated cloud: %w", err)
+	}
+	if err := samples.flush(); err != nil {
+		return fmt.Errorf("history of the simulated cloud: %w", err)
+	}
+	records := 0
+	err = b.cloud.ObjectHistory(first.Add(-billedPast), first, 24*time.Hour, func(batch mcloud.Batch) error {
+		records += len(batch.Events)
+		if err := db.WriteEvents(ctx, batch.Events); err != nil {
+			return err
+		}
+		for _, v := range batch.Inventories {
+			records += len(v.Objects)
+			if _, err := db.WriteInventory(ctx, v); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("objects of the simulated cloud: %w", err)
+	}
+	b.logger.Info("history of the simulated cloud stored", "days", int(first.Sub(start).Hours()/24), "samples", samples.written, "series", len(samples.seen), "records", records, "seconds", time.Since(began).Seconds())
+	return os.WriteFile(marker, []byte(time.Now().UTC().Format(time.RFC3339)+"\n"), 0o600)
+}
+
+// sampleWriter gathers series into inserts, by window of time.
+type sampleWriter struct {
+	ctx      context.Context
+	db       *clickhouse.DB
+	instance string
+	windows  map[int64]*clickhouse.Batch
+	seen     map[uint64]bool
+	inserts  int
+	written  int
+}
+
+func (w *sampleWriter) take(name string, set map[string]string, times []int64, values []float64) error {
+	if w.windows == nil {
+		w.windows, w.seen = map[int64]*clickhouse.Batch{}, map[uint64]bool{}
+	}
+	builder := labels.NewBuilder(labels.FromMap(set))
+	series := builder.Set(labels.MetricName, name).Set("job", "exporter").Set("instance", w.instance).Labels()
+	w.seen[series.Hash()] = true
+	for i := 0; i < len(times); {
+		key := times[i] / window.Milliseconds()
+		end := i
+		for end < len(times) && times[end]/window.Milliseconds() == key {
+			end++
+		}
+		batch := w.windows[key]
+		if batch == nil {
+			batch = &clickhouse.Batch{}
+			w.windows[key] = batch
+		}
+		ref := uint32(len(batch.Series))
+		batch.Series = append(batch.Series, series)
+		for range end - i {
+			batch.Ref = append(batch.Ref, ref)
+		}
+		batch.Time = append(batch.Time, times[i:end]...)
+		batch.Value = append(batch.Value, values[i:end]...)
+		if len(batch.Time) >= batchSize {
+			if err := w.insert(key); err != nil {
+				return err
+			}
+		}
+		i = end
+	}
+	return nil
+}
+
+func (w *sampleWriter) insert(key int64) error {
+	batch := w.windows[key]
+	delete(w.windows, key)
+	w.inserts++
+	w.written += len(batch.Time)
+	// The token makes a start that was cut short harmless: the past is told the
+	// same way again.
+	return w.db.WriteSamples(w.ctx, fmt.Sprintf("demo-history-%s-%d", w.instance, w.inserts), *batch)
+}
+
+func (w *sampleWriter) flush() error {
+	// In the order of time, so that the tokens are the same again.
+	for _, key := range slices.Sorted(maps.Keys(w.windows)) {
+		if err := w.insert(key); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mcloud"
+	"mcloud/cmd/config"
+	"mcloud/cmd/parts"
+	"mcloud/cmd/settings"
+	"mcloud/deploy/sim"
+	"mcloud/exporters/ceph"
+	"mcloud/exporters/spool"
+)
+
+// runDemo runs the product against a simulated cloud, whose past is filled in
+// at the first start. What the simulated cloud needs to be watched is written as
+// a configuration beside its data, so that mcloud-plan can be given it.
+func runDemo(cmd *cobra.Command, s *settings.Settings) error {
+	logger, err := s.Logger(os.Stderr)
+	if err != nil {
+		return err
+	}
+	if s.DataDir == "" {
+		s.DataDir = filepath.Join("data", "demo")
+	}
+	dir, err := filepath.Abs(s.DataDir)
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	events := make(chan []mcloud.Event, 64)
+	cloud, err := sim.New(sim.Options{Dir: filepath.Join(dir, "sim"), Name: "demo", Logger: logger, Events: func(e []mcloud.Event) {
+		select {
+		case events <- e:
+		default:
+			logger.Warn("events of the simulated cloud dropped: the store has been away for long", "events", len(e))
+		}
+	}})
+	if err != nil {
+		return err
+	}
+	f, mons, err := demoConfig(cloud, dir)
+	if err == nil {
+		err = s.Apply(&f)
+	}
+	if err != nil {
+		return errors.Join(err, cloud.Close())
+	}
+	store := parts.NewStore(f, logger)
+	group, err := demoGroup(f, cloud, mons, store, events, logger)
+	if err != nil {
+		return errors.Join(err, cloud.Close())
+	}
+	return runGroup(cmd, f, group)
+}
+
+// demoGroup has the parts of everything, but those that look at the cloud wait
+// until its past is stored: the store takes no look that is older than its last.
+func demoGroup(f config.File, cloud *sim.Cloud, mons map[string]sim.Mon, store *parts.Store, events <-chan []mcloud.Event, logger *slog.Logger) (*parts.Group, error) {
+	open := func(c config.CephCluster) (ceph.Mon, error) { return mons[c.Name], nil }
+	simulated := parts.Part{Name: "cloud", Ready: cloud.Ready(), URL: func() string { return cloud.Endpoints().URL }, Run: cloud.Run}
+	whole, err := everything(f, store, open, logger, simulated)
+	if err != nil {
+		return nil, err
+	}
+	poster, err := spool.NewHTTPPoster(spool.HTTPOptions{URL: parts.CollectorURL(f)})
+	if err != nil {
+		return nil, err
+	}
+	past := newBackfill(cloud, store, f, logger)
+	list := append([]parts.Part{}, whole.Parts...)
+	for i := range list {
+		switch list[i].Name {
+		case "exporter", "planner":
+			list[i].Run = after(past.done, list[i].Run)
+		}
+	}
+	list = append(list, past.part(), parts.Part{Name: "events", Run: func(ctx context.Context) error {
+		return tell(ctx, past.done, events, poster, logger)
+	}})
+	group := parts.NewGroup(logger, list...)
+	*whole = *group // the collector's page shows the parts as they are now
+	return whole, nil
+}
+
+// after starts run when first is closed.
+func after(first <-chan struct{}, run func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		select {
+		case <-first:
+			return run(ctx)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// tell posts what happens in the simulated cloud, in order, until it is stored.
+func tell(ctx context.Context, first <-chan struct{}, events <-chan []mcloud.Event, poster *spool.HTTPPoster, logger *slog.Logger) error {
+	select {
+	case <-first:
+	case <-ctx.Done():
+		return nil
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case batch := <-events:
+			for pause := time.Second; ctx.Err() == nil; pause = min(2*pause, 15*time.Second) {
+				err := poster.Post(ctx, mcloud.Batch{Events: batch})
+				if err == nil {
+					break
+				}
+				logger.Debug("events of the simulated cloud wait", "error", err)
+				select {
+				case <-ctx.Done():
+				case <-time.After(pause):
+				}
+			}
+		}
+	}
+}
+
+const demoHeader = `# Written by mcloud run --demo at each start; for example
+#   mcloud-plan rebalance apply --config THIS-FILE
+`
+
+// demoConfig describes the simulated cloud as mcloud.yaml would.
+func demoConfig(cloud *sim.Cloud, dir string) (config.File, map[string]sim.Mon, error) {
+	e := cloud.Endpoints()
+	if err := cloud.WriteClouds(filepath.Join(dir, "clouds.yaml")); err != nil {
+		return config.File{}, nil, err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "rates.yaml"), []byte(demoRates), 0o600); err != nil {
+		return config.File{}, nil, err
+	}
+	text := demoHeader + "cloud: " + e.Cloud + "\ndata_dir: .\n" +
+		"openstack: {clouds_file: clouds.yaml, cloud: " + e.Cloud + ", apply_cloud: " + e.Cloud + ", period: 15s}\n" +
+		"ovn: {northbound: \"" + e.NB + "\", southbound: \"" + e.SB + "\"}\n"
+	mons := map[string]sim.Mon{}
+	text += "ceph:\n"
+	for _, c := range e.Clusters {
+		mons[c.Name] = c.Mon
+		text += fmt.Sprintf("  - {name: %s, conf: simulated, sockets: [%q]}\n", c.Name, c.Sockets)
+	}
+	text += "ovs:\n"
+	for _, h := range e.Hosts {
+		text += fmt.Sprintf("  - {host: %s, sockets: [%q]}\n", h.Name, h.Sockets)
+	}
+	text += demoPlanner
+	path := filepath.Join(dir, "mcloud.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return config.File{}, nil, err
+	}
+	f, err := config.Parse(path, []byte(text))
+	return f, mons, err
+}
+
+const demoPlanner = `collector: {scrape_interval: 5s}
+planner:
+  interval: 1m
+  compute:
+    lead_time: 8w
+    isolated_aggregates: true
+    host: {name: "compute host, 2 × 32 cores", vcpus: 128, memory: 1024GiB, disk: 3600GiB, price: "14000", currency: EUR}
+  tiers:
+    - {name: NVMe, pools: [nvme/volumes-nvme], volume_types: [nvme], lead_time: 6w, reserve: host, unit: {name: OSD node with 10 × 7.68 TB NVMe, raw: 76.8TB, price: "38000", currency: EUR}}
+    - {name: 10k SAS, pools: [sas10k/volumes-sas10k], volume_types: [sas10k], lead_time: 8w, reserve: host, unit: {name: OSD node with 24 × 2.4 TB 10k SAS, raw: 57.6TB, price: "21000", currency: EUR}}
+    - {name: 7.5k SAS, pools: [sas7k/volumes-sas7k], volume_types: [sas7k], lead_time: 8w, reserve: host, unit: {name: OSD node with 12 × 18 TB 7.5k SAS, raw: 216TB, price: "19000", currency: EUR}}
+    - {name: three-DC NVMe, pools: [geo/volumes-geo-nvme], volume_types: [geo-nvme], lead_time: 12w, reserve: host, unit: {name: OSD node with 10 × 7.68 TB NVMe, multiple: 3, raw: 76.8TB, price: "38000", currency: EUR}}
+  rate_card: rates.yaml
+`
+
+const demoRates = `currency: EUR
+digits: 4
+rates:
+  - {meter: server, sku: "*", price: "0.0480", per: hour}
+  - {meter: volume, sku: nvme, price: "0.2000", per: month}
+  - {meter: volume, sku: sas10k, price: "0.1200", per: month}
+  - {meter: volume, sku: sas7k, price: "0.0500", per: month}
+  - {meter: volume, sku: geo-nvme, price: "0.5000", per: month}
+`

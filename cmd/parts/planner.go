@@ -1,0 +1,133 @@
+package parts
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"mcloud/cmd/config"
+	"mcloud/exporters/spool"
+	"mcloud/planner"
+	"mcloud/planner/capacity"
+	"mcloud/planner/chargeback"
+	"mcloud/planner/httpapi"
+	"mcloud/planner/promhistory"
+	"mcloud/planner/rebalance"
+)
+
+// PlannerURL is where mcloud-plan finds the planner.
+func PlannerURL(f config.File) string {
+	if f.Planner.URL != "" {
+		return f.Planner.URL
+	}
+	return "http://" + f.Planner.Listen
+}
+
+// Planner wires the planner: history from the collector's API, objects and
+// events from the store, its own events through the collector.
+func Planner(f config.File, store *Store, version string, logger *slog.Logger) (Part, error) {
+	history, err := promhistory.New(promhistory.Options{URL: CollectorURL(f)})
+	if err != nil {
+		return Part{}, err
+	}
+	tiers := make([]capacity.Tier, 0, len(f.Planner.Tiers))
+	for _, t := range f.Planner.Tiers {
+		tiers = append(tiers, tier(t))
+	}
+	host := f.Planner.Compute.Host
+	rules := capacity.AllRules()
+	rules.IsolatedAggregates = f.Planner.Compute.IsolatedAggregates
+	p, err := planner.New(planner.Options{
+		Cloud: f.Cloud, History: history, Inventory: store, Tiers: tiers, Rules: rules,
+		Compute: planner.Compute{LeadTime: time.Duration(f.Planner.Compute.LeadTime), Host: planner.HostUnit{Name: host.Name, VCPUs: host.VCPUs,
+			MemoryMiB: int64(host.Memory) >> 20, DiskGiB: int64(host.Disk) >> 30, Price: host.Price, Currency: host.Currency}},
+		Period: time.Duration(f.Planner.Interval), Window: time.Duration(f.Planner.History), Horizon: time.Duration(f.Planner.Horizon), Runway: time.Duration(f.Planner.Runway),
+		Logger: logger,
+	})
+	if err != nil {
+		return Part{}, err
+	}
+	card, err := rateCard(f.Planner.RateCard)
+	if err != nil {
+		return Part{}, err
+	}
+	poster, err := spool.NewHTTPPoster(spool.HTTPOptions{URL: CollectorURL(f)})
+	if err != nil {
+		return Part{}, err
+	}
+	options := rebalance.Options{Isolation: f.Planner.Compute.IsolatedAggregates, MinGap: 0.01, MinFree: 0.1}
+	if g := f.Planner.Rebalance.MinGap; g != nil {
+		options.MinGap = *g
+	}
+	if g := f.Planner.Rebalance.MinFree; g != nil {
+		options.MinFree = *g
+	}
+	registry := prometheus.NewRegistry()
+	if err := registry.Register(p); err != nil {
+		return Part{}, fmt.Errorf("metrics of the planner: %w", err)
+	}
+	steerer := planner.Steerer{Cloud: f.Cloud, Ledger: store, Recorder: poster, Options: options, Now: time.Now}
+	routes := append(httpapi.BillRoutes(planner.Biller{Cloud: f.Cloud, Ledger: store, Card: card}, time.Now), httpapi.RebalanceRoutes(steerer)...)
+	// So that mcloud-plan on this machine finds the account to apply plans with.
+	routes = append(routes, httpapi.Route{Pattern: "GET /api/v1/configuration", Serve: func(*http.Request) (any, error) {
+		return map[string]string{"cloud": f.Cloud, "path": f.Path, "version": version}, nil
+	}})
+	handler := httpapi.New(httpapi.Options{Planner: p, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}), Routes: routes, Logger: logger})
+	ready := make(chan struct{})
+	return Part{
+		Name:  "planner",
+		Ready: ready,
+		URL:   func() string { return PlannerURL(f) },
+		Run: func(ctx context.Context) error {
+			l, err := listen(f.Planner.Listen, "planner.listen")
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			done := make(chan error, 1)
+			go func() { done <- p.Run(ctx) }()
+			close(ready)
+			err = serve(ctx, l, f.Planner.WebConfig, handler, logger)
+			cancel()
+			if runErr := <-done; err == nil {
+				err = runErr
+			}
+			return err
+		},
+	}, nil
+}
+
+func tier(t config.Tier) capacity.Tier {
+	made := capacity.Tier{Name: t.Name, VolumeTypes: t.VolumeTypes, LeadTime: time.Duration(t.LeadTime), Limit: t.Limit, Reserve: t.Reserve,
+		Unit: capacity.Unit{Name: t.Unit.Name, RawBytes: int64(t.Unit.Raw), Price: t.Unit.Price, Currency: t.Unit.Currency, Multiple: t.Unit.Multiple}}
+	for _, pool := range t.Pools {
+		cluster, name, _ := strings.Cut(pool, "/")
+		made.Pools = append(made.Pools, capacity.PoolRef{Cluster: cluster, Pool: name})
+	}
+	return made
+}
+
+// rateCard reads the prices; without a file there are none, and chargeback says so.
+func rateCard(path string) (chargeback.RateCard, error) {
+	if path == "" {
+		return chargeback.RateCard{}, nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return chargeback.RateCard{}, fmt.Errorf("planner.rate_card: %w", err)
+	}
+	defer file.Close()
+	card, err := chargeback.ReadRateCard(file)
+	if err != nil {
+		return card, fmt.Errorf("planner.rate_card %s: %w", path, err)
+	}
+	return card, nil
+}
