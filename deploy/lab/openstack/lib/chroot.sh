@@ -106,7 +106,8 @@ chroot_packages() {
   want=$(printf '%s\n' "${lab_packages[@]}")
   [ "$want" = "$(cat "$lab_done/packages" 2>/dev/null)" ] && return 0
   local log=$lab_log/step-packages.log
-  { inside apt-get update -q && inside eatmydata apt-get install -y -q "${lab_packages[@]}"; } >"$log" 2>&1 </dev/null ||
+  # an interrupted run may have left packages half configured
+  { inside eatmydata dpkg --configure -a && inside apt-get update -q && inside eatmydata apt-get install -y -q "${lab_packages[@]}"; } >"$log" 2>&1 </dev/null ||
     die "installing packages in the chroot" "$log"
   inside apt-get clean
   echo "$want" >"$lab_done/packages"

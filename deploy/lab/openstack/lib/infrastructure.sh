@@ -70,7 +70,7 @@ schema_nova() {
   once nova-cell0-schema inside sh -c 'mariadb-dump nova | mariadb nova_cell0'
   once nova-cell0 inside nova-manage cell_v2 map_cell0 \
     --database_connection "mysql+pymysql://lab:$LAB_PASSWORD@127.0.0.1/nova_cell0"
-  once nova-cell1 inside nova-manage cell_v2 create_cell --name cell1
+  once nova-cell1 inside sh -c 'nova-manage cell_v2 list_cells | grep -qw cell1 || nova-manage cell_v2 create_cell --name cell1'
 }
 
 schema_neutron() {

@@ -14,7 +14,7 @@ ovn_central() {
   ln -sfn openstack/root/srv/ovs "$MCLOUD_LAB/ovs"
   for db in nb:6641 sb:6642; do
     port=${db#*:} db=${db%:*}
-    once "ovn-$db-database" inside ovsdb-tool create "/var/lib/ovn/ovn$db.db" "/usr/share/ovn/ovn-$db.ovsschema"
+    ovn_database "/var/lib/ovn/ovn$db.db" "/usr/share/ovn/ovn-$db.ovsschema"
     daemon "ovn-$db" chroot "$lab_root" env OVN_RUNDIR=$ovn_rundir ovsdb-server --remote="punix:$ovn_rundir/$db.sock" \
       --remote="ptcp:$port:127.0.0.1" --unixctl="$ovn_rundir/$db.ctl" "/var/lib/ovn/ovn$db.db"
     daemon_port "ovn-$db" "$port"
@@ -25,14 +25,17 @@ ovn_central() {
     --ovnsb-db="unix:$ovn_rundir/sb.sock" --unixctl="$ovn_rundir/northd.ctl"
 }
 
+# ovn_database FILE SCHEMA: an empty database, unless there is one.
+ovn_database() {
+  [ -e "$lab_root$1" ] || inside ovsdb-tool create "$1" "$2" || die "cannot create the database $1"
+}
+
 ovn_chassis_all() {
   local name number=10
-  ip netns list | grep -qw lab-fabric || {
-    ip netns add lab-fabric
-    ip -n lab-fabric link set lo up
-    ip -n lab-fabric link add br-fabric type bridge
-    ip -n lab-fabric link set br-fabric up
-  } || die "network namespace lab-fabric"
+  netns_add lab-fabric
+  ip -n lab-fabric link show br-fabric >/dev/null 2>&1 || {
+    ip -n lab-fabric link add br-fabric type bridge && ip -n lab-fabric link set br-fabric up
+  } || die "bridge br-fabric in network namespace lab-fabric"
   for name in $(host_names); do ovn_chassis "$name" $((number += 1)) ""; done
   # gateways count from 200, so that a host added to a running lab finds its number free
   number=199
@@ -43,14 +46,12 @@ ovn_chassis_all() {
 ovn_chassis() {
   local name=$1 number=$2 options=$3 ns=lab-$1 run=$ovs_rundir/$1/run data=$ovs_rundir/$1/conf.db
   mkdir -p "$lab_root$run"
-  ip netns list | grep -qw "$ns" || {
-    ip netns add "$ns"
-    ip -n "$ns" link set lo up
-    ip -n "$ns" link add fab0 type veth peer name "f$number" netns lab-fabric
-    ip -n "$ns" link set fab0 up
-    ip -n lab-fabric link set "f$number" master br-fabric up
-  } || die "network namespace $ns"
-  once "ovs-$name-database" inside ovsdb-tool create "$data" /usr/share/openvswitch/vswitch.ovsschema
+  netns_add "$ns"
+  ip -n "$ns" link show fab0 >/dev/null 2>&1 || {
+    ip -n "$ns" link add fab0 type veth peer name "f$number" netns lab-fabric &&
+      ip -n "$ns" link set fab0 up && ip -n lab-fabric link set "f$number" master br-fabric up
+  } || die "link of $ns to lab-fabric"
+  ovn_database "$data" /usr/share/openvswitch/vswitch.ovsschema
   daemon "ovsdb-$name" chroot "$lab_root" env OVS_RUNDIR="$run" ovsdb-server --remote="punix:$run/db.sock" \
     --unixctl="$run/ovsdb-server.ctl" "$data"
   await "ovsdb-$name" 10 "answering" inside ovs-vsctl --timeout=1 --no-wait --db="unix:$run/db.sock" show
@@ -78,11 +79,23 @@ ovn_await() {
   await ovn-sb 30 "holding all $want chassis" registered
 }
 
-ovn_namespaces_delete() {
-  local ns
-  for ns in $(ip netns list 2>/dev/null | awk '{print $1}'); do
-    case " lab-fabric $(for n in $(host_names) $LAB_GATEWAYS; do printf 'lab-%s ' "$n"; done)" in
-    *" $ns "*) ip netns del "$ns" ;;
-    esac
+# netns_add NAME: a network namespace of this lab. Names are the machine's, so each is noted down: a second
+# lab must neither use nor delete the first one's.
+netns_add() {
+  if ip netns list | grep -qw "$1"; then
+    [ -e "$lab_home/netns/$1" ] || die "network namespace $1 exists and is not this lab's; another lab runs on this machine"
+    return 0
+  fi
+  mkdir -p "$lab_home/netns"
+  ip netns add "$1" && ip -n "$1" link set lo up || die "cannot add network namespace $1"
+  touch "$lab_home/netns/$1"
+}
+
+netns_delete_all() {
+  local note
+  for note in "$lab_home"/netns/*; do
+    [ -e "$note" ] || continue
+    ! ip netns list | grep -qw "${note##*/}" || ip netns del "${note##*/}"
+    rm -f "$note"
   done
 }

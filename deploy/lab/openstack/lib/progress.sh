@@ -25,13 +25,14 @@ timed() {
 
 # once STEP COMMAND...: run a one-time step (a schema, a key, a catalogue) unless it succeeded before.
 once() {
-  local step=$1 log=$lab_log/step-$1.log t
+  local step=$1 log=$lab_log/step-$1.log t took
   [ -e "$lab_done/$step" ] && return 0
   t=$(date +%s)
   shift
   "$@" >"$log" 2>&1 || die "step '$step' ($*)" "$log"
   touch "$lab_done/$step"
-  say "  $step: $(($(date +%s) - t)) s"
+  took=$(($(date +%s) - t))
+  [ $took -lt 2 ] || say "  $step: $took s"
 }
 
 # poll SECONDS COMMAND...: try about five times a second until it succeeds; false when the time is over.
