@@ -23,8 +23,8 @@ import (
 type hot struct {
 	*tsdb.DB
 	stats *tsdb.DBStats
-	// since is when it last lost samples to a damaged WAL, Unix milliseconds: from then
-	// on it is whole. 0: never.
+	// since is when it was made or last lost samples to a damaged WAL, Unix
+	// milliseconds: from then on it is whole. 0: unknown, from its first sample on.
 	since int64
 }
 
@@ -65,6 +65,14 @@ func (o hotOptions) walDir() string { return filepath.Join(o.dir, "wal") }
 // lost is logged, and the time from which on it is whole is remembered.
 func openHot(o hotOptions) (*hot, error) {
 	h := &hot{stats: tsdb.NewDBStats(), since: readSince(o)}
+	if _, err := os.Stat(o.dir); errors.Is(err, os.ErrNotExist) {
+		// A new TSDB beside a store that may know more: a first sample with an old time
+		// of its own must not make it look whole from then on.
+		if err := os.MkdirAll(o.dir, 0o750); err != nil {
+			return nil, fmt.Errorf("create the hot storage: %w", err)
+		}
+		h.wholeFromNow(o)
+	}
 	if o.setAsideDamagedCheckpoint() {
 		h.damaged(o)
 	}
@@ -117,8 +125,8 @@ func keepUnshipped(blocks []*tsdb.Block, del map[ulid.ULID]struct{}, unshipped, 
 	var kept int64
 	for _, b := range blocks { // newest first
 		id := b.Meta().ULID
-		if _, ok := del[id]; !ok || b.Meta().MaxTime <= unshipped {
-			continue
+		if _, ok := del[id]; !ok || b.Meta().MaxTime <= unshipped || b.Meta().Compaction.Deletable {
+			continue // deletable: another block has its samples
 		}
 		if kept += b.Size(); kept > most {
 			break
@@ -128,13 +136,17 @@ func keepUnshipped(blocks []*tsdb.Block, del map[ulid.ULID]struct{}, unshipped, 
 	return del
 }
 
-// damaged remembers, also for later starts, that the past is not whole.
 func (h *hot) damaged(o hotOptions) {
+	o.repairs.Inc()
+	h.wholeFromNow(o)
+}
+
+// wholeFromNow remembers, also for later starts, that the past is not whole.
+func (h *hot) wholeFromNow(o hotOptions) {
 	now := time.Now()
 	h.since = now.UnixMilli()
-	o.repairs.Inc()
 	if err := os.WriteFile(sincePath(o), []byte(now.UTC().Format(time.RFC3339Nano)+"\n"), 0o640); err != nil {
-		o.logger.Error("cannot note that the hot storage lost samples; after the next start, queries of that time may miss samples that the long-term store has", "err", err)
+		o.logger.Error("cannot note from when on the hot storage is whole; after the next start, queries of that time may miss samples that the long-term store has", "err", err)
 	}
 }
 

@@ -50,6 +50,7 @@ type RecordsOptions struct {
 // the root package promises.
 type Records struct {
 	opts     RecordsOptions
+	maxBytes int64 // after gunzip
 	slots    chan struct{}
 	requests *prometheus.CounterVec
 	stored   *prometheus.CounterVec
@@ -62,7 +63,7 @@ func NewRecords(o RecordsOptions) (*Records, error) {
 		o.Unavailable = func(err error) bool { return !errors.Is(err, mcloud.ErrInvalid) }
 	}
 	r := &Records{
-		opts:  o,
+		opts: o, maxBytes: MaxRecordsBytes,
 		slots: make(chan struct{}, recordsAtOnce),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mcloud_records_requests_total", Help: "Batches of events and inventories posted, by HTTP status answered.",
@@ -127,7 +128,7 @@ func (r *Records) take(w http.ResponseWriter, req *http.Request) (mcloud.Batch, 
 	case <-ctx.Done():
 		return mcloud.Batch{}, &refusal{http.StatusServiceUnavailable, errors.New("too many batches at once; send again later")}
 	}
-	batch, refused := decodeBatch(http.MaxBytesReader(w, req.Body, MaxRecordsBody), req.Header.Get("Content-Encoding"), MaxRecordsBytes)
+	batch, refused := decodeBatch(http.MaxBytesReader(w, req.Body, MaxRecordsBody), req.Header.Get("Content-Encoding"), r.maxBytes)
 	if refused != nil {
 		return batch, refused
 	}

@@ -74,6 +74,7 @@ func goodBatch(t *testing.T) string {
 
 func TestAnswers(t *testing.T) {
 	good := goodBatch(t)
+	const bound = 1 << 20
 	for _, c := range []struct {
 		name, body, encoding string
 		store                RecordStore
@@ -89,12 +90,13 @@ func TestAnswers(t *testing.T) {
 		{"not gzip", good, "gzip", &memory{}, 400, "gzip"},
 		{"cut gzip", zip(t, good)[:30], "gzip", &memory{}, 400, "JSON"},
 		{"unknown encoding", good, "zstd", &memory{}, 415, "zstd"},
-		{"bomb", zip(t, `{"events":[`+strings.Repeat(" ", MaxRecordsBytes+10)), "gzip", &memory{}, 413, "in parts"},
+		{"bomb", zip(t, `{"events":[`+strings.Repeat(" ", bound+10)), "gzip", &memory{}, 413, "in parts"},
 		{"store is away", good, "", &memory{err: errors.New("connection refused")}, 503, "connection refused"},
 		{"store refuses", good, "", &memory{err: fmt.Errorf("object s: %w", mcloud.ErrInvalid)}, 400, "object s"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r, reg := endpoint(t, c.store)
+			r.maxBytes = bound
 			req := httptest.NewRequest(http.MethodPost, mcloud.RecordsPath, strings.NewReader(c.body))
 			if c.encoding != "" {
 				req.Header.Set("Content-Encoding", c.encoding)
