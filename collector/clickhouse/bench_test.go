@@ -5,6 +5,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 )
 
@@ -71,7 +72,7 @@ func BenchmarkSelect(b *testing.B) {
 	if err := db.WriteSamples(b.Context(), "now", scrape(series, 40, base, 15_000)); err != nil {
 		b.Fatal(err)
 	}
-	metric := labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, "metric_7")
+	metric := labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, "metric_7")
 	host := labels.MustNewMatcher(labels.MatchEqual, "host", "h3")
 	for _, c := range []struct {
 		name       string

@@ -38,6 +38,9 @@ type Options struct {
 	CAFile string
 	// ReadTimeout and WriteTimeout bound one call; 2 min and 1 min when 0.
 	ReadTimeout, WriteTimeout time.Duration
+	// Retention is how long samples are kept, whole days; 400 days when 0. Events
+	// and objects are kept for ever.
+	Retention time.Duration
 	// MaxSamples bounds what one Select loads, 50 million when 0.
 	MaxSamples int
 	// Connections bounds those at a time, 8 when 0.
@@ -88,6 +91,12 @@ func New(o Options) (*DB, error) {
 	}
 	if o.WriteTimeout == 0 {
 		o.WriteTimeout = time.Minute
+	}
+	if o.Retention == 0 {
+		o.Retention = 400 * 24 * time.Hour
+	}
+	if o.Retention < 24*time.Hour {
+		return nil, fmt.Errorf("store retention %s: samples are kept for a day at least", o.Retention)
 	}
 	if o.MaxSamples == 0 {
 		o.MaxSamples = 50_000_000
@@ -146,6 +155,8 @@ func (o Options) client() (*clickhouse.Options, error) {
 		Settings: clickhouse.Settings{
 			// A gathered insert is acknowledged without the table having it.
 			"async_insert": 0,
+			// A server lets a query run on when its reader has left, unless told.
+			"cancel_http_readonly_queries_on_client_close": 1,
 			// Long lists of ids.
 			"max_query_size": 16 << 20,
 		},

@@ -85,7 +85,7 @@ func (db *DB) wrap(ctx context.Context, doing string, err error) error {
 	case errors.As(err, &answer):
 		return fmt.Errorf("%s: is that ClickHouse's HTTP port? %w", at, err)
 	case errors.As(err, &ca), errors.As(err, &cert):
-		return fmt.Errorf("%s: the server's certificate is not trusted, name its CA with store.ca_file: %w", at, err)
+		return fmt.Errorf("%s: the server's certificate is not trusted, name its CA with store.ca: %w", at, err)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%w: nothing listens there: %s: %w", ErrUnavailable, at, err)
 	case errors.As(err, &netErr), errors.Is(err, context.DeadlineExceeded), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 )
 
@@ -44,7 +45,7 @@ func (s *selection) param(kind string, value any) string {
 
 // label is the expression for a label's value.
 func (s *selection) label(name string) string {
-	if name == labels.MetricName {
+	if name == model.MetricNameLabel {
 		return "metric"
 	}
 	return "labels[" + s.param("String", name) + "]"
@@ -53,13 +54,13 @@ func (s *selection) label(name string) string {
 func (s *selection) match(matchers []*labels.Matcher) {
 	hasMetric := false
 	for _, m := range matchers {
-		hasMetric = hasMetric || m.Name == labels.MetricName && m.Type == labels.MatchEqual && m.Value != ""
+		hasMetric = hasMetric || m.Name == model.MetricNameLabel && m.Type == labels.MatchEqual && m.Value != ""
 	}
 	for _, m := range matchers {
 		switch value := m.Value; m.Type {
 		case labels.MatchEqual:
 			s.where.add(s.label(m.Name) + " = " + s.param("String", value))
-			if !hasMetric && m.Name != labels.MetricName && value != "" {
+			if !hasMetric && m.Name != model.MetricNameLabel && value != "" {
 				// Without a metric the index says which series to look at.
 				month := s.where[0]
 				s.where.add("id IN (SELECT id FROM label_index WHERE " + month + " AND name = " + s.param("String", m.Name) + " AND value = " + s.param("String", value) + ")")

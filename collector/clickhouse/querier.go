@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/util/annotations"
@@ -142,7 +143,7 @@ func (q *querier) LabelValues(ctx context.Context, name string, hints *storage.L
 	s.during(q.mint, q.maxt)
 	var statement string
 	switch {
-	case len(matchers) == 0 && name != labels.MetricName:
+	case len(matchers) == 0 && name != model.MetricNameLabel:
 		s.where.add("name = " + s.param("String", name))
 		statement = "SELECT DISTINCT value FROM label_index " + s.where.String()
 	default:

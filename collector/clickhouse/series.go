@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 )
 
@@ -36,7 +37,7 @@ func (d day) month() day {
 func baseID(ls labels.Labels) uint64 {
 	metric, rest := fnv.New64a(), fnv.New64a()
 	ls.Range(func(l labels.Label) {
-		if l.Name == labels.MetricName {
+		if l.Name == model.MetricNameLabel {
 			metric.Write([]byte(l.Value))
 			return
 		}
@@ -214,7 +215,7 @@ func (db *DB) identify(ctx context.Context, fresh []*known) error {
 		for _, k := range open {
 			if _, asked := taken[k.id]; !asked && db.series.byID[k.id] == nil {
 				ask[k.id] = struct{}{}
-				metrics[k.labels.Get(labels.MetricName)] = struct{}{}
+				metrics[k.labels.Get(model.MetricNameLabel)] = struct{}{}
 			}
 		}
 		if err := db.storedSeries(ctx, ask, metrics, taken); err != nil {
@@ -277,7 +278,7 @@ func (db *DB) eachSeries(ctx context.Context, where string, limit int, args []an
 		}
 		b.Reset()
 		if metric != "" {
-			b.Add(labels.MetricName, metric)
+			b.Add(model.MetricNameLabel, metric)
 		}
 		for name, value := range others {
 			b.Add(name, value)
@@ -314,9 +315,9 @@ type seriesRows struct {
 }
 
 func (s *seriesRows) add(k *known, month, first, last day) {
-	metric, others := k.labels.Get(labels.MetricName), map[string]string{}
+	metric, others := k.labels.Get(model.MetricNameLabel), map[string]string{}
 	k.labels.Range(func(l labels.Label) {
-		if l.Name == labels.MetricName {
+		if l.Name == model.MetricNameLabel {
 			return
 		}
 		others[l.Name] = l.Value

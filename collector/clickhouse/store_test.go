@@ -8,10 +8,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 
@@ -68,6 +70,7 @@ func TestOpenErrors(t *testing.T) {
 		{"other server", Options{URL: web.URL}, nil, "is that ClickHouse's HTTP port?"},
 		{"no address", Options{URL: "127.0.0.1:8123"}, nil, "want http://host:8123"},
 		{"password in the address", Options{URL: "http://u:secret@h:1"}, nil, "give user and password apart"},
+		{"short retention", Options{URL: url, Retention: time.Hour}, nil, "a day at least"},
 		{"no password file", Options{URL: url, PasswordFile: "/nowhere/pw"}, nil, "/nowhere/pw"},
 		{"CA without https", Options{URL: url, CAFile: "/x"}, nil, "not https"},
 	} {
@@ -127,6 +130,56 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
+func TestMigrateTogether(t *testing.T) {
+	url, database := embeddedtest.Database(t)
+	db, err := New(Options{URL: url, Database: database})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var wg sync.WaitGroup
+	for range 6 {
+		wg.Go(func() {
+			if err := db.Migrate(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestRetention(t *testing.T) {
+	db := open(t)
+	ttls := func() string {
+		t.Helper()
+		rows, err := db.conn.Query(t.Context(), "SELECT extract(create_table_query, 'TTL .*?toIntervalDay\\\\(([0-9]+)') FROM system.tables WHERE database = currentDatabase() AND name IN ('samples', 'series', 'label_index') ORDER BY name")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []string
+		if err := each(rows, func() error { var s string; err := rows.Scan(&s); all = append(all, s); return err }); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(all, " ")
+	}
+	if got := ttls(); got != "462 400 462" {
+		t.Errorf("at first: %s", got)
+	}
+	db.options.Retention = 36 * time.Hour
+	for range 2 {
+		if err := db.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := ttls(); got != "64 2 64" {
+			t.Errorf("after a change: %s", got)
+		}
+	}
+	var mutations uint64
+	if err := db.conn.QueryRow(t.Context(), "SELECT count() FROM system.mutations WHERE database = currentDatabase()").Scan(&mutations); err != nil || mutations != 0 {
+		t.Errorf("%d mutations rewrite the tables: %v", mutations, err)
+	}
+}
+
 func TestReadMigrations(t *testing.T) {
 	for _, names := range [][]string{{"0002_b.sql"}, {"0001_a.sql", "0003_c.sql"}, {"1_a.sql"}, {"0001_a.sql", "0001_b.sql"}, {"x.sql"}} {
 		files := fstest.MapFS{}
@@ -178,7 +231,7 @@ func FuzzDecimal(f *testing.F) {
 var base = time.Now().UTC().Truncate(24 * time.Hour).Add(-48 * time.Hour).UnixMilli()
 
 func series1(name string, pairs ...string) labels.Labels {
-	return labels.FromStrings(append([]string{labels.MetricName, name}, pairs...)...)
+	return labels.FromStrings(append([]string{model.MetricNameLabel, name}, pairs...)...)
 }
 
 // read returns the samples of one metric by label set.
@@ -224,7 +277,7 @@ func TestSamplesComeBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	got := read(t, db, base, base+1000, labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, "odd"))
+	got := read(t, db, base, base+1000, labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, "odd"))
 	if len(got) != 1 || len(got[ls.String()]) != len(odd) {
 		t.Fatalf("got %v", got)
 	}
@@ -249,7 +302,7 @@ func TestSamplesComeBack(t *testing.T) {
 	if c, err := db.CountCheck(t.Context()); err != nil || c.Duplicate != uint64(len(odd)) {
 		t.Errorf("after a send under another: %+v %v", c, err)
 	}
-	if again := read(t, db, base, base+1000, labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, "odd")); len(again[ls.String()]) != len(odd) {
+	if again := read(t, db, base, base+1000, labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, "odd")); len(again[ls.String()]) != len(odd) {
 		t.Errorf("stored twice, %d samples are read", len(again[ls.String()]))
 	}
 }
@@ -307,7 +360,7 @@ func TestSeriesIDs(t *testing.T) {
 		}
 		// b has an id in the store that is not its own hash's: a second one is made, and reading joins them.
 	}
-	got := read(t, db, base, base+10, labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, "m"))
+	got := read(t, db, base, base+10, labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, "m"))
 	if len(got[a.String()]) != 3 || len(got[b.String()]) != 1 {
 		t.Errorf("got %v", got)
 	}

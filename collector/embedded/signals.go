@@ -18,10 +18,8 @@ var guarded = []syscall.Signal{
 }
 
 // disposition is room for the C library's struct sigaction, 152 bytes on Linux
-// x86-64; its first word is the handler's address.
+// x86-64.
 type disposition [256]byte
-
-func (d *disposition) handler() uintptr { return *(*uintptr)(unsafe.Pointer(d)) }
 
 // sigaction is the C library's, bound in load.
 var sigaction func(signal int32, set, get unsafe.Pointer) int32

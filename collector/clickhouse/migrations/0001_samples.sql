@@ -7,7 +7,8 @@
 -- The two-hour bucket comes first in the key because dashboards and rules ask
 -- for many series over few hours. It is written as a division because the server
 -- does not recognise toStartOfInterval in a condition (EXPLAIN of 26.5). Partitions are weeks: half a year is 26 parts
--- to open, and what has expired is dropped whole.
+-- to open, and what has expired is dropped whole. (The TTLs of this file are what
+-- the tables begin with; Options.Retention changes them.)
 CREATE TABLE IF NOT EXISTS samples
 (
     id UInt64 CODEC(Delta, ZSTD(1)),
@@ -37,7 +38,7 @@ CREATE TABLE IF NOT EXISTS series
 ENGINE = AggregatingMergeTree
 PARTITION BY month
 ORDER BY (metric, id)
-TTL month + INTERVAL 15 MONTH
+TTL month + INTERVAL 462 DAY
 SETTINGS ttl_only_drop_parts = 1;
 
 -- The same, asked by label: which series have name = value, which values a name has.
@@ -52,5 +53,5 @@ CREATE TABLE IF NOT EXISTS label_index
 ENGINE = ReplacingMergeTree
 PARTITION BY month
 ORDER BY (name, value, metric, id)
-TTL month + INTERVAL 15 MONTH
+TTL month + INTERVAL 462 DAY
 SETTINGS ttl_only_drop_parts = 1;
