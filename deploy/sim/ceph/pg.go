@@ -133,7 +133,7 @@ func pgDump(s *state, args map[string]any) (any, error) {
 			for _, o := range s.OSDs {
 				list = append(list, pgOSD(s, o, counts[o.Number]))
 			}
-			doc["osd_stats"] = list
+			doc["osd_stats"], doc["pool_statfs"] = list, []any{}
 		case "sum":
 			sum := recorded("pg_dump_sum", nil)
 			doc["pg_map"] = sum["pg_map"]

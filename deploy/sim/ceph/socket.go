@@ -119,7 +119,9 @@ func (s *Sockets) accept(ctx context.Context, l *net.UnixListener, d daemon) {
 		if err != nil {
 			return // closed
 		}
+		stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 		s.serve(conn, d)
+		stop()
 	}
 }
 

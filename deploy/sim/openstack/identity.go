@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -127,22 +128,26 @@ func (s *Server) authenticate(c *call) answer {
 	if err := c.decode(&a); err != nil {
 		return identity.fail(c, http.StatusBadRequest, "Expecting to find valid JSON in request body: %v", err)
 	}
+	refuse := func(message string) answer {
+		c.header.Set("Www-Authenticate", fmt.Sprintf("Keystone uri=%q", s.root+"/identity"))
+		return identity.fail(c, http.StatusUnauthorized, "%s", message)
+	}
 	t := token{issued: time.Now().UTC(), methods: a.Auth.Identity.Methods, audit: randomHex(11)}
 	t.expires = t.issued.Add(s.options.TokenLifetime)
 	switch {
 	case len(t.methods) == 1 && t.methods[0] == "password":
 		user := a.Auth.Identity.Password.User
 		if !s.password(user.Name, user.ID, user.Password, &t) {
-			return identity.fail(c, http.StatusUnauthorized, unauthorized)
+			return refuse(unauthorized)
 		}
 	case len(t.methods) == 1 && t.methods[0] == "token":
 		old, ok := s.token(a.Auth.Identity.Token.ID)
 		if !ok {
-			return identity.fail(c, http.StatusUnauthorized, unauthorized)
+			return refuse(unauthorized)
 		}
 		t.user, t.roles, t.expires = old.user, old.roles, old.expires
 	default:
-		return identity.fail(c, http.StatusUnauthorized, "Attempted to authenticate with an unsupported method.")
+		return refuse("Attempted to authenticate with an unsupported method.")
 	}
 	if a.Auth.Scope.System != nil {
 		t.system = true
@@ -155,7 +160,7 @@ func (s *Server) authenticate(c *call) answer {
 			}
 		})
 		if t.project == "" {
-			return identity.fail(c, http.StatusUnauthorized, unauthorized)
+			return refuse(unauthorized)
 		}
 	}
 	id := "sim-" + randomHex(32)

@@ -107,9 +107,9 @@ func agents(_ *call, w *model.World) []object {
 		}
 		docs = append(docs, object{
 			"id": ch.Name, "host": ch.Hostname, "agent_type": kind, "binary": "ovn-controller", "topic": "n/a", "description": "",
-			"alive": w.Now.Sub(beat) < 75*time.Second, "admin_state_up": true, "availability_zone": "", "resources_synced": nil,
-			"heartbeat_timestamp": beat.Format("2006-01-02 15:04:05"), "created_at": beat.Format("2006-01-02 15:04:05"), "started_at": beat.Format("2006-01-02 15:04:05"),
-			"configurations": object{"chassis_name": ch.Name, "bridge-mappings": "physnet1:br-ex"},
+			"alive": w.Now.Sub(beat) < 75*time.Second, "admin_state_up": true, "availability_zone": "",
+			"heartbeat_timestamp": beat.Format("2006-01-02 15:04:05"),
+			"configurations":      object{"chassis_name": ch.Name, "bridge-mappings": "physnet1:br-ex"},
 		})
 	}
 	return docs
@@ -135,7 +135,7 @@ func networks(_ *call, w *model.World) []object {
 			"id": n.ID, "name": n.Name, "tenant_id": n.Project.ID, "project_id": n.Project.ID, "admin_state_up": true, "status": "ACTIVE",
 			"mtu": 1442, "shared": n.External, "router:external": n.External, "subnets": []string{n.SubnetID}, "description": "",
 			"availability_zone_hints": []string{}, "availability_zones": []string{}, "ipv4_address_scope": nil, "ipv6_address_scope": nil,
-			"port_security_enabled": true, "qos_policy_id": nil, "provider:network_type": kind, "provider:physical_network": physical, "provider:segmentation_id": segment,
+			"port_security_enabled": true, "qos_policy_id": nil, "dns_domain": "", "l2_adjacency": true, "provider:network_type": kind, "provider:physical_network": physical, "provider:segmentation_id": segment,
 		}, n.Created))
 	}
 	return docs
@@ -148,7 +148,7 @@ func subnets(_ *call, w *model.World) []object {
 			"id": n.SubnetID, "name": n.Name + "-subnet", "network_id": n.ID, "tenant_id": n.Project.ID, "project_id": n.Project.ID,
 			"cidr": n.CIDR, "ip_version": 4, "gateway_ip": n.GatewayIP, "enable_dhcp": !n.External, "allocation_pools": []object{},
 			"dns_nameservers": []string{}, "host_routes": []any{}, "ipv6_address_mode": nil, "ipv6_ra_mode": nil, "description": "",
-			"service_types": []string{}, "subnetpool_id": nil, "segment_id": nil, "dns_publish_fixed_ip": false, "router:external": n.External,
+			"service_types": []string{}, "subnetpool_id": nil, "segment_id": nil, "router:external": n.External,
 		}, n.Created))
 	}
 	return docs
@@ -164,6 +164,8 @@ func port(id, name, owner, device, host, status, mac, ip string, n *model.Networ
 		"admin_state_up": true, "device_owner": owner, "device_id": device, "description": "",
 		"fixed_ips": []object{{"subnet_id": n.SubnetID, "ip_address": ip}}, "allowed_address_pairs": []any{}, "extra_dhcp_opts": []any{},
 		"security_groups": []string{}, "port_security_enabled": true, "qos_policy_id": nil, "qos_network_policy_id": nil,
+		"dns_name": "", "dns_assignment": []object{{"ip_address": ip, "hostname": "host-" + strings.ReplaceAll(ip, ".", "-"), "fqdn": "host-" + strings.ReplaceAll(ip, ".", "-") + ".openstacklocal."}},
+		"ip_allocation": "immediate", "resource_request": nil,
 		"binding:host_id": host, "binding:vif_type": vif, "binding:vnic_type": vnic, "binding:profile": object{}, "binding:vif_details": object{},
 	}, created)
 }
@@ -202,9 +204,9 @@ func routers(_ *call, w *model.World) []object {
 		docs = append(docs, stamps(object{
 			"id": n.RouterID, "name": n.Project.Name + "-router", "tenant_id": n.Project.ID, "project_id": n.Project.ID, "admin_state_up": true,
 			"status": "ACTIVE", "description": "", "availability_zone_hints": []string{}, "availability_zones": []string{}, "flavor_id": nil,
-			"routes": []any{}, "distributed": false, "ha": true, "enable_ndp_proxy": false,
+			"routes": []any{}, "ha": true, "enable_default_route_bfd": false, "enable_default_route_ecmp": false,
 			"external_gateway_info": object{
-				"network_id": w.Networks[0].ID, "enable_snat": true, "qos_policy_id": nil,
+				"network_id": w.Networks[0].ID, "enable_snat": true,
 				"external_fixed_ips": []object{{"subnet_id": w.Networks[0].SubnetID, "ip_address": w.Networks[0].GatewayIP}},
 			},
 			"external_gateways": []any{},

@@ -22,16 +22,23 @@ func (s *Server) otherRoutes() {
 	for _, v := range []struct {
 		path, id, status, self string
 		code                   int
+		anonymous              bool // its version document comes without a request id
 		more                   object
 	}{
-		{"/image", "v2.17", "CURRENT", "/image/v2/", http.StatusMultipleChoices, nil},
-		{"/orchestration", "v1.0", "CURRENT", "/orchestration/v1/", http.StatusMultipleChoices, nil},
-		{"/key-manager", "v1", "CURRENT", "/key-manager/v1/", http.StatusMultipleChoices, object{"min_version": "1.0", "max_version": "1.1", "updated": "2015-04-28T00:00:00Z"}},
-		{"/load-balancer", "v2.30", "CURRENT", "/load-balancer/v2", http.StatusOK, object{"updated": "2024-01-01T00:00:00Z"}},
-		{"/dns", "v2", "CURRENT", "/dns/v2", http.StatusOK, nil},
-		{"/instance-ha", "v1.0", "CURRENT", "/instance-ha/v1/", http.StatusOK, object{"version": "1.3", "min_version": "1.0", "updated": "2016-07-01T11:33:21Z"}},
+		{"/image", "v2.17", "CURRENT", "/image/v2/", http.StatusMultipleChoices, true, nil},
+		{"/orchestration", "v1.0", "CURRENT", "/orchestration/v1/", http.StatusMultipleChoices, false, nil},
+		{"/key-manager", "v1", "CURRENT", "/key-manager/v1/", http.StatusMultipleChoices, true, object{"min_version": "1.0", "max_version": "1.1", "updated": "2015-04-28T00:00:00Z"}},
+		{"/load-balancer", "v2.30", "CURRENT", "/load-balancer/v2", http.StatusOK, false, object{"updated": "2024-01-01T00:00:00Z"}},
+		{"/dns", "v2", "CURRENT", "/dns/v2", http.StatusOK, true, nil},
+		{"/instance-ha", "v1.0", "CURRENT", "/instance-ha/v1/", http.StatusOK, true, object{"version": "1.3", "min_version": "1.0", "updated": "2016-07-01T11:33:21Z"}},
 	} {
-		h := func(*call) answer {
+		h := func(c *call) answer {
+			if v.anonymous {
+				c.header.Del("X-Openstack-Request-Id")
+			}
+			if v.path == "/key-manager" {
+				c.header.Set("OpenStack-API-Version", "key-manager 1.0")
+			}
 			return answer{v.code, object{"versions": []object{document(v.id, v.self, v.status, v.more)}}}
 		}
 		s.route(other, "GET "+v.path, true, h)

@@ -24,7 +24,6 @@ var placement = &service{
 		}
 		if status == http.StatusNotAcceptable {
 			e["max_version"], e["min_version"] = "1.39", "1.0"
-			e["links"] = []object{}
 		}
 		return object{"errors": []object{e}}
 	},

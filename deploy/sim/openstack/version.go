@@ -50,13 +50,16 @@ func (svc *service) negotiate(c *call) *answer {
 		}
 		want = v
 	}
-	c.header.Set("OpenStack-API-Version", svc.name+" "+want.String())
 	c.header.Add("Vary", "OpenStack-API-Version")
+	served := want.major == svc.high.major && want.minor >= svc.low.minor && want.minor <= svc.high.minor
+	if served || svc.old != "" || svc == volume { // Placement names none that it does not serve
+		c.header.Set("OpenStack-API-Version", svc.name+" "+want.String())
+	}
 	if svc.old != "" {
 		c.header.Set(svc.old, want.String())
 		c.header.Add("Vary", svc.old)
 	}
-	if want.major != svc.high.major || want.minor < svc.low.minor || want.minor > svc.high.minor {
+	if !served {
 		a := svc.fail(c, http.StatusNotAcceptable, "Version %s is not supported by the API. Minimum is %s and maximum is %s.", want, svc.low, svc.high)
 		return &a
 	}
