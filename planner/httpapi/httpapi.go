@@ -112,9 +112,11 @@ func New(o Options) http.Handler {
 	return s.guard(mux)
 }
 
-// guard bounds every request in time and sets the headers that keep a page from
-// being taken for something else.
+// guard bounds every request in time, refuses changes that a page of another
+// site asks a browser for, and sets the headers that keep a page from being taken
+// for something else.
 func (s *server) guard(next http.Handler) http.Handler {
+	next = http.NewCrossOriginProtection().Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), s.Timeout)
 		defer cancel()

@@ -120,6 +120,20 @@ func TestErrorsSayTheCure(t *testing.T) {
 	}
 }
 
+func TestOtherSitesCannotPost(t *testing.T) {
+	h := httpapi.New(httpapi.Options{Planner: &fixed{}, Routes: []httpapi.Route{{"POST /api/v1/change", func(*http.Request) (any, error) { return "changed", nil }}}})
+	for site, want := range map[string]int{"": 200, "same-origin": 200, "cross-site": 403} {
+		r := httptest.NewRequest("POST", "/api/v1/change", nil)
+		if site != "" {
+			r.Header.Set("Sec-Fetch-Site", site)
+		}
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, r); w.Code != want {
+			t.Errorf("a request from %q: %d, want %d", site, w.Code, want)
+		}
+	}
+}
+
 func TestRealPlanner(t *testing.T) {
 	p, err := planner.New(plannertest.Options())
 	if err != nil {
