@@ -59,7 +59,7 @@ func (w *World) buildFlavors() {
 		{Name: "b1.medium", VCPUs: 2, MemoryMB: 8192, DiskGB: 0, weight: 9, larger: "b1.large"},
 		{Name: "b1.large", VCPUs: 4, MemoryMB: 16384, DiskGB: 0, weight: 4},
 		{
-			Name: "db1.xlarge", VCPUs: 8, MemoryMB: 32768, DiskGB: 100, weight: 1, Private: true,
+			Name: "db1.xlarge", VCPUs: 8, MemoryMB: 32768, DiskGB: 100, weight: 9, Private: true,
 			ExtraSpecs: map[string]string{"trait:" + databaseTrait: "required"},
 		},
 	} {
@@ -74,14 +74,19 @@ func (w *World) buildFlavors() {
 	}
 }
 
-// meanFlavor is what an average server takes.
+// meanFlavor is what an average server takes of the hosts that are open to all.
 func (w *World) meanFlavor() Resources {
 	var sum Resources
 	var weights float64
 	for _, f := range w.Flavors {
-		weights += f.weight
+		if !f.Private {
+			weights += f.weight
+		}
 	}
 	for _, f := range w.Flavors {
+		if f.Private {
+			continue
+		}
 		share := f.weight / weights * 1000
 		sum = sum.plus(Resources{int64(share * float64(f.VCPUs)), int64(share * float64(f.MemoryMB)), int64(share * float64(f.DiskGB))})
 	}

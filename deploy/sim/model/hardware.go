@@ -221,11 +221,17 @@ func (w *World) addHost(i int, mean Resources) {
 	z := w.Zones[i%len(w.Zones)]
 	n := len(z.Hosts) + 1
 	hosts := float64((w.Config.Hosts - i%len(w.Zones) + len(w.Zones) - 1) / len(w.Zones))
-	servers := z.share * float64(w.Config.Servers) / hosts // on each host at End
-	size := func(mean int64, utilisation, ratio, unit float64) int64 {
-		return int64(max(1, math.Ceil(servers*float64(mean)/utilisation/ratio/unit)) * unit)
+	if hosts > 3*databaseHosts {
+		hosts -= databaseHosts // which take few of the servers
 	}
-	const reservedMB = 8192
+	servers := z.share * float64(w.Config.Servers) / hosts // on each host at End
+	const (
+		reservedMB = 8192
+		grown      = 1.12 // servers are resized to larger flavors while they live
+	)
+	size := func(mean int64, utilisation, ratio, unit float64) int64 {
+		return int64(max(1, math.Ceil(grown*servers*float64(mean)/utilisation/ratio/unit)) * unit)
+	}
 	memory := size(mean.MemoryMB, z.utilisation, 1, 32*1024) + reservedMB
 	memory = int64(math.Ceil(float64(memory)/(32*1024))) * 32 * 1024
 	cpus := size(mean.VCPU, z.utilisation*0.8, 4, 8) + 2

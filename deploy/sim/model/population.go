@@ -16,7 +16,7 @@ const (
 	cattleLife      = 9 * day
 	petLife         = 500 * day
 	resizeEvery     = 260 * day
-	powerCycleEvery = 40 * day
+	powerCycleEvery = 120 * day
 	volumeLife      = 400 * day
 	scratchShare    = 0.15
 	scratchLife     = 7 * day
