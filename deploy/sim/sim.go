@@ -212,6 +212,10 @@ func (c *Cloud) With(do func(*model.World)) {
 	do(c.world)
 }
 
+// Requests counts the calls of the OpenStack APIs since the start, by method and
+// path pattern.
+func (c *Cloud) Requests() map[string]int { return c.api.Requests() }
+
 // Began is when the cloud's recorded life begins, and when it was first
 // started: History can tell all between.
 func (c *Cloud) Began() (start, first time.Time) { return c.config.Start, c.config.End }

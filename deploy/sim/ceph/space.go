@@ -20,21 +20,14 @@ func PoolSpace(w *model.World, c *model.Cluster, u model.Usage, p *model.Pool) m
 	return numbers
 }
 
-// HealthLevel is 0, 1 or 2 for HEALTH_OK, HEALTH_WARN and HEALTH_ERR.
+// HealthLevel is 0 for HEALTH_OK and 1 for HEALTH_WARN; the simulated clusters
+// know nothing worse.
 func HealthLevel(w *model.World, c *model.Cluster, u model.Usage) float64 {
+	degraded := len(u.Nearfull) > 0
 	for _, o := range c.OSDs {
-		if !o.Up && o.In {
-			return 1
-		}
+		degraded = degraded || !o.Up && o.In
 	}
-	if len(u.Nearfull) > 0 {
-		return 1
-	}
-	s := &state{Cluster: c, world: w, usage: u}
-	for _, check := range s.checks() {
-		if check.severity == "HEALTH_ERR" {
-			return 2
-		}
+	if degraded {
 		return 1
 	}
 	return 0

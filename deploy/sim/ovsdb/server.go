@@ -269,7 +269,7 @@ func (d *served) transact(operations []json.RawMessage) (any, error) {
 func (d *served) selectRows(op operation) ([]Row, error) {
 	table, known := d.schema.Tables[op.Table]
 	if !known {
-		return nil, fmt.Errorf("No table named %s.", op.Table) //nolint:staticcheck // the server's words
+		return nil, fmt.Errorf("no table named %s", op.Table)
 	}
 	columns := op.Columns
 	if columns == nil {

@@ -59,7 +59,7 @@ func TestSelect(t *testing.T) {
 		{`{"op":"select","table":"Chassis_Private","where":[["name","!=","cmp-1"]],"columns":["nb_cfg","chassis","external_ids"]}`, `[{"rows":[{"chassis":["set",[]],"external_ids":["map",[]],"nb_cfg":0}]}]`},
 		{`{"op":"select","table":"Chassis","where":[],"columns":["name"]}`, `[{"rows":[]}]`},
 		{`{"op":"delete","table":"Chassis","where":[]}`, `[{"details":"the simulated database is read-only","error":"not allowed"}]`},
-		{`{"op":"select","table":"Nope","where":[]}`, `[{"details":"No table named Nope.","error":"syntax error"}]`},
+		{`{"op":"select","table":"Nope","where":[]}`, `[{"details":"no table named Nope","error":"syntax error"}]`},
 	} {
 		got := ask(t, s, `{"id":1,"method":"transact","params":["OVN_Southbound",`+c.request+`]}`)
 		b, _ := json.Marshal(got["result"])
