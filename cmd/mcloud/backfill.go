@@ -42,10 +42,11 @@ func (b *backfill) part() parts.Part {
 }
 
 const (
-	// pastStep is the time between the samples of the past, recentStep that of
-	// its last hours, which dashboards show.
-	pastStep, recentStep = time.Hour, time.Minute
-	recent               = 6 * time.Hour
+	// The past is told ever finer the nearer it is, as rollups would have kept it:
+	// every six hours, every hour for two weeks, every two minutes for the hours
+	// that dashboards show.
+	farStep, middleStep, recentStep = 6 * time.Hour, time.Hour, 2 * time.Minute
+	middlePast, recentPast          = 14 * 24 * time.Hour, 6 * time.Hour
 	// billedPast is how far back servers and volumes are told to the second.
 	billedPast = 35 * 24 * time.Hour
 	// window holds the samples of one insert: a partition is a day, and the store
@@ -71,34 +72,83 @@ func (b *backfill) run(ctx context.Context) error {
 	began := time.Now()
 	start, first := b.cloud.Began()
 	samples := &sampleWriter{ctx: ctx, db: db, instance: b.config.Exporter.Listen}
-	if err := b.cloud.History(start, first.Add(-recent), pastStep, samples.take); err != nil {
-		return fmt.Errorf("history of the simulated cloud: %w", err)
-	}
-	if err := b.cloud.History(first.Add(-recent).Add(recentStep), first, recentStep, samples.take); err != nil {
-		return fmt.Errorf("last hours of the simulated cloud: %w", err)
+	for _, part := range []struct {
+		from, to time.Time
+		step     time.Duration
+	}{
+		{start, first.Add(-middlePast), farStep},
+		{first.Add(-middlePast).Add(middleStep), first.Add(-recentPast), middleStep},
+		{first.Add(-recentPast).Add(recentStep), first, recentStep},
+	} {
+		if err := b.cloud.History(part.from, part.to, part.step, samples.take); err != nil {
+			return fmt.Errorf("history of the simulated cloud: %w", err)
+		}
 	}
 	if err := samples.flush(); err != nil {
 		return fmt.Errorf("history of the simulated cloud: %w", err)
 	}
-	records := 0
-	err = b.cloud.ObjectHistory(first.Add(-billedPast), first, 24*time.Hour, func(batch mcloud.Batch) error {
-		records += len(batch.Events)
-		if err := db.WriteEvents(ctx, batch.Events); err != nil {
-			return err
-		}
+	b.logger.Info("samples of the simulated cloud's past stored", "days", int(first.Sub(start).Hours()/24), "samples", samples.written, "series", len(samples.seen), "seconds", time.Since(began).Seconds())
+	records, err := b.objects(ctx, db, first)
+	if err != nil {
+		return fmt.Errorf("objects of the simulated cloud: %w", err)
+	}
+	b.logger.Info("history of the simulated cloud stored", "records", records, "seconds", time.Since(began).Seconds())
+	return os.WriteFile(marker, []byte(time.Now().UTC().Format(time.RFC3339)+"\n"), 0o600)
+}
+
+// objects stores the lives of servers and volumes to the second, the servers'
+// action logs, the other objects as they were each week, and all events.
+func (b *backfill) objects(ctx context.Context, db *clickhouse.DB, first time.Time) (records int, err error) {
+	lives := map[mcloud.Kind][]mcloud.Version{}
+	err = b.cloud.Versions(first.Add(-billedPast), first, func(v mcloud.Version) error {
+		lives[v.Kind] = append(lives[v.Kind], v)
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	var events []mcloud.Event
+	actions := map[string]bool{}
+	err = b.cloud.ObjectHistory(first.Add(-billedPast), first, 7*24*time.Hour, func(batch mcloud.Batch) error {
+		events = append(events, batch.Events...)
 		for _, v := range batch.Inventories {
-			records += len(v.Objects)
-			if _, err := db.WriteInventory(ctx, v); err != nil {
-				return err
+			switch v.Kind {
+			case mcloud.KindServer, mcloud.KindVolume:
+			case mcloud.KindServerAction:
+				for _, o := range v.Objects {
+					if !actions[o.ID] {
+						actions[o.ID] = true
+						lives[o.Kind] = append(lives[o.Kind], mcloud.Version{Object: o, Cloud: v.Cloud, From: v.Time})
+					}
+				}
+			default:
+				records += len(v.Objects)
+				if _, err := db.WriteInventory(ctx, v); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("objects of the simulated cloud: %w", err)
+		return records, err
 	}
-	b.logger.Info("history of the simulated cloud stored", "days", int(first.Sub(start).Hours()/24), "samples", samples.written, "series", len(samples.seen), "records", records, "seconds", time.Since(began).Seconds())
-	return os.WriteFile(marker, []byte(time.Now().UTC().Format(time.RFC3339)+"\n"), 0o600)
+	for kind, versions := range lives {
+		scope := "nova"
+		if kind == mcloud.KindVolume {
+			scope = "cinder"
+		}
+		if err := db.WriteVersions(ctx, scope, versions); err != nil {
+			return records, err
+		}
+		records += len(versions)
+	}
+	for part := range slices.Chunk(events, 5000) {
+		if err := db.WriteEvents(ctx, part); err != nil {
+			return records, err
+		}
+	}
+	return records + len(events), nil
 }
 
 // sampleWriter gathers series into inserts, by window of time.

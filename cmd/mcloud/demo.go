@@ -166,16 +166,16 @@ func demoConfig(cloud *sim.Cloud, dir string) (config.File, map[string]sim.Mon, 
 
 const demoPlanner = `collector: {scrape_interval: 5s}
 planner:
-  interval: 1m
+  interval: 30s
   compute:
     lead_time: 8w
     isolated_aggregates: true
     host: {name: "compute host, 2 × 32 cores", vcpus: 128, memory: 1024GiB, disk: 3600GiB, price: "14000", currency: EUR}
   tiers:
-    - {name: NVMe, pools: [nvme/volumes-nvme], volume_types: [nvme], lead_time: 6w, reserve: host, unit: {name: OSD node with 10 × 7.68 TB NVMe, raw: 76.8TB, price: "38000", currency: EUR}}
+    - {name: NVMe, pools: [nvme/volumes-nvme], volume_types: [nvme], lead_time: 6w, unit: {name: OSD node with 10 × 7.68 TB NVMe, raw: 76.8TB, price: "38000", currency: EUR}}
     - {name: 10k SAS, pools: [sas10k/volumes-sas10k], volume_types: [sas10k], lead_time: 8w, reserve: host, unit: {name: OSD node with 24 × 2.4 TB 10k SAS, raw: 57.6TB, price: "21000", currency: EUR}}
     - {name: 7.5k SAS, pools: [sas7k/volumes-sas7k], volume_types: [sas7k], lead_time: 8w, reserve: host, unit: {name: OSD node with 12 × 18 TB 7.5k SAS, raw: 216TB, price: "19000", currency: EUR}}
-    - {name: three-DC NVMe, pools: [geo/volumes-geo-nvme], volume_types: [geo-nvme], lead_time: 12w, reserve: host, unit: {name: OSD node with 10 × 7.68 TB NVMe, multiple: 3, raw: 76.8TB, price: "38000", currency: EUR}}
+    - {name: three-DC NVMe, pools: [geo/volumes-geo-nvme], volume_types: [geo-nvme], lead_time: 12w, unit: {name: OSD node with 10 × 7.68 TB NVMe, multiple: 3, raw: 76.8TB, price: "38000", currency: EUR}}
   rate_card: rates.yaml
 `
 
