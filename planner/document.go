@@ -30,7 +30,7 @@ func (p *Planner) document(ctx context.Context, seen *observation, cache *histor
 	d.Headroom = p.headroom(seen.cloud, seen.cloud.Flavors, "")
 	d.Answers = answers(d)
 	d.Headline = report.Headline(d.Answers)
-	d.Partial = seen.missing
+	d.Partial = fold(seen.missing)
 	return d
 }
 
@@ -130,6 +130,32 @@ func answers(d report.Document) []report.Answer {
 	})
 	return all
 }
+
+// fold tells in one line what many objects miss for the same reason.
+func fold(missing []report.Missing) []report.Missing {
+	var folded []report.Missing
+	at, count := map[string]int{}, map[string]int{}
+	for _, m := range missing {
+		i, again := at[m.Why]
+		if !again {
+			at[m.Why], count[m.Why] = len(folded), 1
+			folded = append(folded, m)
+			continue
+		}
+		if count[m.Why]++; count[m.Why] <= named {
+			folded[i].What += ", " + m.What
+		}
+	}
+	for i, m := range folded {
+		if more := count[m.Why] - named; more > 0 {
+			folded[i].What += fmt.Sprintf(" and %d more", more)
+		}
+	}
+	return folded
+}
+
+// named is how many objects fold names.
+const named = 4
 
 func zoneLimit(z report.Zone, class string) string {
 	c := z.Classes[class]

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -126,43 +127,41 @@ func New(o Options) (*Planner, error) {
 }
 
 // Run makes a plan at once and then every Period until ctx ends; it returns nil
-// then. A run that fails is logged and counted, the last plan stays.
+// then. A run that fails is logged and counted, the last plan stays. While parts
+// of the cloud have not been seen, as after a start, it looks again sooner.
 func (p *Planner) Run(ctx context.Context) error {
-	tick := time.NewTicker(p.o.Period)
-	defer tick.Stop()
+	pause := retry
 	for {
 		p.runOnce(ctx)
-		wait := tick.C
-		if p.hasHoles() { // a store or exporter that has just started: look again soon
-			soon := time.NewTimer(min(p.o.Period, retry))
-			defer soon.Stop()
-			wait = soon.C
+		wait := p.o.Period
+		if p.hasHoles() {
+			wait, pause = min(pause, p.o.Period), 2*pause
+		} else {
+			pause = retry
 		}
+		next := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
+			next.Stop()
 			return nil
-		case <-wait:
+		case <-next.C:
 		}
 	}
 }
 
-// retry is the pause after a run that found nothing at all.
+// retry is the first pause after a plan with holes; it doubles up to Period.
 const retry = 5 * time.Second
 
-// hasHoles says whether the last run saw neither a host nor a tier.
+// hasHoles says whether the last plan lacks the zones, or what is in one, or
+// what a tier stores.
 func (p *Planner) hasHoles() bool {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	return p.last == nil || len(p.last.document.Zones) == 0 && !anyKnown(p.last.document.Tiers)
-}
-
-func anyKnown(tiers []report.Tier) bool {
-	for _, t := range tiers {
-		if t.Known {
-			return true
-		}
+	if p.last == nil || len(p.last.document.Zones) == 0 {
+		return true
 	}
-	return false
+	return slices.ContainsFunc(p.last.document.Zones, func(z report.Zone) bool { return len(z.Outlooks) == 0 }) ||
+		slices.ContainsFunc(p.last.document.Tiers, func(t report.Tier) bool { return !t.Known })
 }
 
 func (p *Planner) runOnce(ctx context.Context) {

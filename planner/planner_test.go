@@ -168,6 +168,16 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 	}
 }
 
+// TestManyOfAKindAreOneLine: 18 hosts without a provider are not 18 lines.
+func TestManyOfAKindAreOneLine(t *testing.T) {
+	o := plannertest.Options()
+	o.Inventory = &plannertest.Inventory{Fail: map[mcloud.Kind]bool{mcloud.KindProvider: true}}
+	d := latest(t, start(t, o))
+	if len(d.Partial) != 2 || !strings.Contains(d.Partial[1].What, "host cmp-a1, host cmp-a2, host cmp-a3, host cmp-a4 and 14 more") {
+		t.Errorf("missing: %+v", d.Partial)
+	}
+}
+
 func TestStoreAwayKeepsTheLastPlan(t *testing.T) {
 	o := plannertest.Options()
 	all := map[mcloud.Kind]bool{}

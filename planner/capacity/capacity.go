@@ -109,7 +109,7 @@ func Read(objects []mcloud.Object) Cloud {
 			return cmp.Or(rootFirst, cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
 		})
 		if len(h.Providers) == 0 {
-			c.Problems = append(c.Problems, Problem{"host " + h.Name, "Placement has no resource provider " + h.ID + ": it takes no server; start its nova-compute, or run `nova-manage placement audit`"})
+			c.Problems = append(c.Problems, Problem{"host " + h.Name, "Placement has no resource provider of its uuid, so it takes no server: start its nova-compute, or run `nova-manage placement audit`"})
 		}
 	}
 	for root, tree := range trees {

@@ -121,7 +121,10 @@ func TierOf(t Tier, s Storage) TierSum {
 		sum.Copies = copied / weight
 		sum.Balance = fullRaw / couldBeRaw
 	}
-	sum.LimitBytes, sum.LimitReason = sum.LineBytes, fmt.Sprintf("the fullest OSD at %g %%", round(sum.LimitRatio*100))
+	sum.LimitBytes, sum.LimitReason = sum.LineBytes, "nothing that is known"
+	if sum.LineBytes > 0 {
+		sum.LimitReason = fmt.Sprintf("the fullest OSD at %g %%", round(sum.LimitRatio*100))
+	}
 	if sum.LostDomain != "" && sum.SurvivableBytes < sum.LineBytes {
 		sum.LimitBytes, sum.LimitReason = sum.SurvivableBytes, "the loss of "+sum.LostDomain
 	}

@@ -84,6 +84,7 @@ func frameOf(o Outlook) frame {
 	for _, v := range c.History {
 		highest = math.Max(highest, v.Value)
 	}
+	past := highest
 	if n := len(c.History); n > 0 {
 		f.from, f.to = c.History[0].Time, c.History[n-1].Time
 	} else {
@@ -108,7 +109,7 @@ func frameOf(o Outlook) frame {
 	}
 	// The limit belongs in the picture unless everything else would lie flat.
 	if o.Limit > 0 && o.Limit < highest*4 {
-		highest = math.Max(math.Min(highest, o.Limit*1.35), o.Limit*1.12)
+		highest = max(min(highest, o.Limit*1.35), o.Limit*1.12, past*1.08)
 	} else {
 		highest *= 1.1
 	}
