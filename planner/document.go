@@ -31,6 +31,7 @@ func (p *Planner) document(ctx context.Context, seen *observation, cache *histor
 	d.Answers = answers(d)
 	d.Headline = report.Headline(d.Answers)
 	d.Partial = fold(seen.missing)
+	cache.forget(seen.at)
 	return d
 }
 

@@ -94,6 +94,14 @@ func (p *Planner) history(ctx context.Context, cache *historyCache, query string
 	return nil, 0, errNoHistory
 }
 
+// forget drops answers that no plan of the last day asked for: their query named
+// hosts that have changed since.
+func (c *historyCache) forget(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.answers, func(_ string, a *cachedAnswer) bool { return at.Sub(a.to) > 24*time.Hour })
+}
+
 // fresh says whether a may be extended instead of being read anew.
 func (a *cachedAnswer) fresh(at time.Time, window time.Duration) bool {
 	if at.Before(a.to) {
@@ -181,7 +189,7 @@ func labelKey(labels map[string]string) string {
 	return b.String()
 }
 
-// latest reads the last value of every series of query in the two hours before
+// latestValues reads the last value of every series of query in the two hours before
 // at, for values that must be of now.
 func (p *Planner) latestValues(ctx context.Context, query string, at time.Time) ([]Series, error) {
 	step := 5 * time.Minute
