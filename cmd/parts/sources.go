@@ -90,7 +90,7 @@ func openStackSources(f config.File, o config.OpenStack, logger *slog.Logger) ([
 	sources = append(sources, keystone.Sources(cloud, keystone.Config{Period: 2 * period})...)
 	sources = append(sources, placement.Sources(cloud, placement.Config{Period: period})...)
 	sources = append(sources, nova.Sources(cloud, nova.Config{Period: period, FlavorPeriod: 4 * period})...)
-	sources = append(sources, cinder.Sources(cloud, cinder.Config{Period: period, VolumePeriod: period})...)
+	sources = append(sources, cinder.Sources(cloud, cinder.Config{Period: period, VolumePeriod: period, TypePeriod: 4 * period})...)
 	sources = append(sources, neutron.Sources(cloud, neutron.Config{Period: period, NetworkPeriod: 2 * period})...)
 	return sources, nil
 }

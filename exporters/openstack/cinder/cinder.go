@@ -1,9 +1,9 @@
-// Package cinder looks at a cloud's volume services, pools, volumes and
-// snapshots.
+// Package cinder looks at a cloud's volume services, pools, volume types,
+// volumes and snapshots.
 //
-// Calls per round, cinder_services: 1. cinder_pools: 1. cinder_volumes: 1 for
-// each thousand volumes and 1 for each thousand snapshots; Cinder has no
-// changes-since.
+// Calls per round, cinder_services: 1. cinder_pools: 1. cinder_types: 1.
+// cinder_volumes: 1 for each thousand volumes and 1 for each thousand snapshots;
+// Cinder has no changes-since.
 //
 // Cinder hides the volumes of other projects from an account that is not admin
 // instead of refusing, so an empty list of such an account is an error here and
@@ -34,13 +34,15 @@ var api = openstack.API{
 type Config struct {
 	Period       time.Duration // of services and pools; 1 minute if zero
 	VolumePeriod time.Duration // 2 minutes if zero
+	TypePeriod   time.Duration // 5 minutes if zero
 }
 
 // Sources returns what looks at Cinder: cinder_services, cinder_pools,
-// cinder_volumes.
+// cinder_types, cinder_volumes.
 func Sources(cloud *openstack.Cloud, cfg Config) []exporters.Source {
 	cfg.Period = cmp.Or(cfg.Period, time.Minute)
 	cfg.VolumePeriod = cmp.Or(cfg.VolumePeriod, 2*time.Minute)
+	cfg.TypePeriod = cmp.Or(cfg.TypePeriod, 5*time.Minute)
 	source := func(name string, period, timeout time.Duration, collect func(context.Context, *openstack.Cloud) (*exporters.Snapshot, error), families ...*exporters.Family) exporters.Source {
 		return exporters.Source{
 			Name: name, System: "cinder", Period: period, Timeout: timeout,
@@ -52,6 +54,7 @@ func Sources(cloud *openstack.Cloud, cfg Config) []exporters.Source {
 		source("cinder_services", cfg.Period, time.Minute, collectServices, serviceUp, serviceEnabled),
 		source("cinder_pools", cfg.Period, time.Minute, collectPools,
 			poolCapacity, poolFree, poolAllocated, poolProvisioned, poolOversubscription, poolReserved, poolUp),
+		source("cinder_types", cfg.TypePeriod, time.Minute, collectTypes, volumeTypes),
 		source("cinder_volumes", cfg.VolumePeriod, 5*time.Minute, collectVolumes, volumes, volumesSize, snapshots),
 	}
 }

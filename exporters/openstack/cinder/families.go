@@ -42,6 +42,10 @@ var (
 		Name: "openstack_cinder_pool_up", Type: exporters.Gauge, Labels: ofPool, Set: exporters.SetBase, Call: "GET /scheduler-stats/get_pools",
 		Help: "Whether the pool's backend is up: 1 up, 0 down; absent when the driver does not say.",
 	}
+	volumeTypes = &exporters.Family{
+		Name: "openstack_cinder_volume_types", Type: exporters.Gauge, Set: exporters.SetBase, Call: "GET /types",
+		Help: "Volume types, public and private.",
+	}
 	volumes = &exporters.Family{
 		Name: "openstack_cinder_volumes", Type: exporters.Gauge, Labels: []string{"status", "volume_type"}, Set: exporters.SetBase, Call: "GET /volumes/detail",
 		Help: "Volumes by status and volume type.",
