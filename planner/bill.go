@@ -49,7 +49,11 @@ func (b Biller) Bill(ctx context.Context, project string, from, to time.Time) (c
 	if !to.After(from) {
 		return chargeback.Bill{}, fmt.Errorf("the period ends %s, not after its begin %s: %w", to.Format(time.RFC3339), from.Format(time.RFC3339), ErrBadRequest)
 	}
-	id, err := b.projectID(ctx, project)
+	projects, err := b.Ledger.Objects(ctx, b.Cloud, mcloud.KindProject, time.Time{})
+	if err != nil {
+		return chargeback.Bill{}, fmt.Errorf("read projects: %w", err)
+	}
+	id, err := projectID(projects, project)
 	if err != nil {
 		return chargeback.Bill{}, err
 	}
@@ -57,7 +61,14 @@ func (b Biller) Bill(ctx context.Context, project string, from, to time.Time) (c
 	if err != nil {
 		return chargeback.Bill{}, err
 	}
-	return chargeback.Price(chargeback.Fold(in), b.Card, from, to)
+	bill, err := chargeback.Price(chargeback.Fold(in), b.Card, from, to)
+	bill.Projects = map[string]string{}
+	for _, p := range projects {
+		if id == "" || p.ID == id {
+			bill.Projects[p.ID] = p.Name
+		}
+	}
+	return bill, err
 }
 
 // ErrBadRequest is wrapped when what was asked for cannot be.
@@ -102,13 +113,10 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-func (b Biller) projectID(ctx context.Context, project string) (string, error) {
+// projectID finds a project by id or unique name; "" stands for all.
+func projectID(projects []mcloud.Version, project string) (string, error) {
 	if project == "" {
 		return "", nil
-	}
-	projects, err := b.Ledger.Objects(ctx, b.Cloud, mcloud.KindProject, time.Time{})
-	if err != nil {
-		return "", fmt.Errorf("read projects: %w", err)
 	}
 	var named []string
 	for _, p := range projects {

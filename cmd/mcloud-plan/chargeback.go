@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"fmt"
@@ -88,14 +89,14 @@ func writeBill(w io.Writer, b chargeback.Bill, details bool) {
 			if l.Price != "" {
 				price = l.Price + " per " + string(l.Per)
 			}
-			t.AppendRow(table.Row{l.Project, l.Meter, l.Resource, l.Name, l.SKU, l.From.Format(time.RFC3339), l.To.Format(time.RFC3339) + mark, l.Seconds, l.Quantity, price, l.Cost})
+			t.AppendRow(table.Row{cmp.Or(b.Projects[l.Project], l.Project), l.Meter, l.Resource, l.Name, l.SKU, l.From.Format(time.RFC3339), l.To.Format(time.RFC3339) + mark, l.Seconds, l.Quantity, price, l.Cost})
 		}
 		t.Render()
 	}
 	t := newTable(w, "by project, meter and flavor or volume type")
 	t.AppendHeader(table.Row{"project", "meter", "of", "used", "", "cost, " + b.Currency})
 	for _, s := range b.Sums {
-		t.AppendRow(table.Row{s.Project, s.Meter, s.SKU, s.UnitSeconds, unit[s.Meter], s.Cost})
+		t.AppendRow(table.Row{cmp.Or(b.Projects[s.Project], s.Project), s.Meter, s.SKU, s.UnitSeconds, unit[s.Meter], s.Cost})
 	}
 	t.AppendFooter(table.Row{"total", "", "", "", "", b.Total})
 	t.SetColumnConfigs([]table.ColumnConfig{{Number: 4, Align: text.AlignRight}, {Number: 6, Align: text.AlignRight, AlignFooter: text.AlignRight}})

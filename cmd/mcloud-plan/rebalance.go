@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
 	"mcloud/cmd/config"
@@ -52,7 +53,10 @@ func planCommand(o *options) *cobra.Command {
 		Example: "  mcloud-plan rebalance plan\n  mcloud-plan rebalance plan --output json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return ask(cmd, o, http.MethodPost, plansPath, writePlan)
+			return ask(cmd, o, http.MethodPost, plansPath, func(w io.Writer, p rebalance.Plan) error {
+				defer fmt.Fprintf(w, "\nNothing was changed. Apply it with: mcloud-plan rebalance apply %s\n", p.ID)
+				return writePlan(w, p)
+			})
 		},
 	}
 }
@@ -347,7 +351,6 @@ func writePlan(w io.Writer, p rebalance.Plan) error {
 		hosts.AppendRow(table.Row{h.Name, h.Zone, h.Class, h.Used[h.Class], h.Capacity[h.Class], percent(h.Score), percent(h.ZoneMean), state})
 	}
 	hosts.Render()
-	fmt.Fprintf(w, "\nNothing was changed. Apply it with: mcloud-plan rebalance apply %s\n", p.ID)
 	return nil
 }
 
@@ -378,7 +381,9 @@ func writeRecord(w io.Writer, r placement.Record) error {
 func newTable(w io.Writer, title string) table.Writer {
 	t := table.NewWriter()
 	t.SetOutputMirror(w)
-	t.SetStyle(table.StyleLight)
+	style := table.StyleLight
+	style.Format.Header, style.Format.Footer = text.FormatDefault, text.FormatDefault
+	t.SetStyle(style)
 	t.SetTitle(title)
 	return t
 }

@@ -27,6 +27,8 @@ type Bill struct {
 	To       time.Time `json:"to"`
 	Currency string    `json:"currency"`
 	Lines    []Line    `json:"lines"`
+	// Projects are the names of the projects in Lines, by id, as far as known.
+	Projects map[string]string `json:"projects,omitempty"`
 	// Sums are by project, meter and SKU, in the order of the lines.
 	Sums []Sum `json:"sums"`
 	// Total is the sum of the lines' rounded costs, so it can be checked by hand.
