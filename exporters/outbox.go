@@ -2,6 +2,7 @@ package exporters
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -102,6 +103,9 @@ func (o *outbox) refused(events []mcloud.Event, inventories []mcloud.Inventory, 
 		}
 		room -= len(v.Objects)
 		o.partial = append(o.partial, v)
+	}
+	if errors.Is(err, context.Canceled) {
+		return // the program stops
 	}
 	if now := time.Now(); now.Sub(o.said) >= o.repeat {
 		o.said = now

@@ -40,6 +40,7 @@ type Options struct {
 type Runner struct {
 	opts    Options
 	logger  *slog.Logger
+	chorus  *chorus
 	sets    map[Set]bool
 	ready   chan struct{}
 	mu      sync.RWMutex // guards the fields below
@@ -60,7 +61,7 @@ func NewRunner(opts Options) *Runner {
 	opts.RecordTimeout = defaultTo(opts.RecordTimeout, 5*time.Second)
 	opts.RepeatAfter = defaultTo(opts.RepeatAfter, 10*time.Minute)
 	opts.StopTimeout = defaultTo(opts.StopTimeout, 5*time.Second)
-	r := &Runner{opts: opts, logger: opts.Logger, sets: map[Set]bool{SetBase: true}, ready: make(chan struct{})}
+	r := &Runner{opts: opts, logger: opts.Logger, chorus: newChorus(opts.Logger), sets: map[Set]bool{SetBase: true}, ready: make(chan struct{})}
 	for _, s := range opts.Sets {
 		r.sets[s] = true
 	}
@@ -90,7 +91,7 @@ func (r *Runner) Add(s Source) error {
 	if s.MaxAge <= 0 {
 		s.MaxAge = 3 * s.Period
 	}
-	r.tasks = append(r.tasks, newTask(s, r.opts))
+	r.tasks = append(r.tasks, newTask(s, r.opts, r.chorus))
 	r.unseen++
 	slices.SortFunc(r.tasks, func(a, b *task) int { return strings.Compare(a.key, b.key) })
 	return nil
@@ -193,6 +194,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	r.mu.Unlock()
 
 	var loops sync.WaitGroup
+	loops.Go(func() { r.chorus.run(ctx) })
 	for _, t := range tasks {
 		loops.Go(func() { r.loop(ctx, t) })
 	}
@@ -239,7 +241,23 @@ func (r *Runner) looked() {
 	defer r.mu.Unlock()
 	if r.unseen--; r.unseen == 0 {
 		close(r.ready)
+		r.sayLooked()
 	}
+}
+
+// sayLooked sums up the first looks. The caller holds r.mu.
+func (r *Runner) sayLooked() {
+	of := map[health]int{}
+	for _, t := range r.tasks {
+		of[t.state()]++
+	}
+	args := []any{"sources", len(r.tasks), "complete", of[healthWhole]}
+	for _, h := range []health{healthPartial, healthFailing, healthAbsent} {
+		if of[h] > 0 {
+			args = append(args, string(h), of[h])
+		}
+	}
+	r.logger.Info("every source has looked once", args...)
 }
 
 // waiting names the Sources that have not ended a look yet.

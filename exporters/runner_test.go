@@ -152,7 +152,8 @@ func TestGoodSourceIsServedFromMemory(t *testing.T) {
 		if n := looks.Load(); n < 10 || n > 12 {
 			t.Errorf("%d looks in ten minutes of period one minute", n)
 		}
-		b.logged("source is complete", 1)
+		b.logged("source is complete", 0) // nothing new
+		b.logged("every source has looked once\" sources=1 complete=1", 1)
 		if err := b.stop(); err != nil {
 			t.Error(err)
 		}
@@ -182,6 +183,44 @@ func TestFailureKeepsTheLastValuesUntilTheyAreTooOld(t *testing.T) {
 		b.after(70 * time.Second)
 		b.has(`test_up{cloud="lab",host="h1"} 1`, `mcloud_source_success{cloud="lab",source="a",system="test"} 1`)
 		b.logged("before=failing", 1)
+	})
+}
+
+// lostWay is the error of a system that could not be reached.
+type lostWay struct{}
+
+func (lostWay) Error() string    { return "keystone: connection refused" }
+func (lostWay) Connecting() bool { return true }
+
+func TestSourcesThatFailAlikeSayItOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var broken atomic.Bool
+		broken.Store(true)
+		var sources []Source
+		for _, name := range []string{"a", "b", "c", "d"} {
+			sources = append(sources, testSource(name, func(context.Context) (*Snapshot, error) {
+				if broken.Load() {
+					return nil, errors.Join(fmt.Errorf("%s, first page: %w", name, lostWay{}), fmt.Errorf("%s, second page: %w", name, lostWay{}))
+				}
+				return oneHost("of-"+name, 1), nil
+			}))
+		}
+		sources = append(sources, testSource("e", func(context.Context) (*Snapshot, error) { return nil, errors.New("something else") }))
+		b := start(t, Options{}, sources...)
+		b.after(20 * time.Second)
+		b.logged("connection refused", 1)
+		b.logged("something else", 1)
+		b.logged("the same of other sources: source failed", 1)
+		b.logged("count=3", 1)
+		b.logged("sources=5 complete=0 failing=5", 1)
+		broken.Store(false)
+		b.after(2 * time.Minute)
+		b.logged("msg=\"source is complete again", 1)
+		b.logged("the same of other sources: source is complete again", 1)
+		if err := b.stop(); err != nil {
+			t.Error(err)
+		}
+		b.has(`mcloud_source_success{cloud="lab",source="d",system="test"} 1`)
 	})
 }
 

@@ -16,6 +16,7 @@ type task struct {
 	key      string
 	opts     Options
 	log      *slog.Logger
+	chorus   *chorus
 	calls    *calls
 	outbox   *outbox
 	inFlight chan struct{} // holds a token while Collect runs, even past its deadline
@@ -49,10 +50,10 @@ const (
 
 func taskKey(s Source) string { return fmt.Sprint(s.Name, s.Const) }
 
-func newTask(s Source, opts Options) *task {
+func newTask(s Source, opts Options, chorus *chorus) *task {
 	log := opts.Logger.With("source", s.Name, "system", s.System)
 	t := &task{
-		source: s, key: taskKey(s), opts: opts, log: log,
+		source: s, key: taskKey(s), opts: opts, log: log, chorus: chorus,
 		calls: newCalls(), inFlight: make(chan struct{}, 1), errors: map[string]float64{},
 	}
 	t.outbox = &outbox{to: opts.Recorder, wait: opts.RecordTimeout, log: log, repeat: opts.RepeatAfter, busy: make(chan struct{}, 1)}
@@ -76,6 +77,12 @@ func (t *task) looked() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.last.done
+}
+
+func (t *task) state() health {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.health
 }
 
 // look takes one look and keeps what it gave. A look that does not return at
@@ -190,28 +197,44 @@ func (t *task) say(h health, err error, problems []error, now time.Time) {
 	}
 	before := t.health
 	t.health, t.said = h, now
-	var args []any
+	args := []any{"system", t.source.System}
 	if before != healthNew && changed {
 		args = append(args, "before", string(before))
 	}
+	why := ""
 	if err != nil {
-		args = append(args, "error", err.Error(), "kind", KindOf(leaves(err)[0]))
+		why = reason(err)
+		args = append(args, "error", why, "kind", KindOf(leaves(err)[0]))
 	}
 	for i, p := range problems {
-		if i == namedProblems {
+		why += "\x00" + p.Error()
+		switch {
+		case i < namedProblems:
+			args = append(args, fmt.Sprintf("failed_%d", i+1), p.Error())
+		case i == namedProblems:
 			args = append(args, "more", len(problems)-namedProblems)
-			break
 		}
-		args = append(args, fmt.Sprintf("failed_%d", i+1), p.Error())
 	}
 	switch h {
 	case healthWhole:
-		t.log.Info("source is complete", append(args, "objects", t.last.seen, "took", t.last.took.Round(time.Millisecond).String())...)
+		args = append(args, "objects", t.last.seen, "took", t.last.took.Round(time.Millisecond).String())
+		if before == healthNew { // as it should be: the Runner says how many are
+			t.log.Debug("source is complete", args...)
+			return
+		}
+		t.chorus.say(slog.LevelInfo, "source is complete again", string(before)+t.source.System, t.source.Name, args...)
 	case healthPartial:
-		t.log.Warn("source is incomplete: what was read is kept and served", append(args, "objects", t.last.seen, "failed", t.last.failed)...)
+		t.chorus.say(slog.LevelWarn, "source is incomplete: what was read is kept and served", why, t.source.Name, append(args, "objects", t.last.seen, "failed", t.last.failed)...)
 	case healthFailing:
-		t.log.Error("source failed: its last values are served until they are too old", append(args, "max_age", t.source.MaxAge.String())...)
+		message := "source failed: its last values are served until they are too old"
+		switch {
+		case t.taken.IsZero():
+			message = "source failed: it has no values yet"
+		case now.Sub(t.taken) > t.source.MaxAge:
+			message = "source fails: it has no values, the last ones are too old"
+		}
+		t.chorus.say(slog.LevelError, message, why, t.source.Name, args...)
 	case healthAbsent:
-		t.log.Info("source has nothing to look at: "+err.Error(), args[:0]...)
+		t.log.Info("source has nothing to look at: " + err.Error())
 	}
 }

@@ -44,6 +44,9 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Connecting says that there was no token to ask anything with.
+func (e *Error) Connecting() bool { return e.Method == http.MethodPost && e.Path == tokensPath }
+
 // Kind is for exporters.KindOf.
 func (e *Error) Kind() string {
 	switch {

@@ -105,6 +105,8 @@ func (t *tokens) last() *token {
 	return t.current
 }
 
+const tokensPath = "/auth/tokens"
+
 // authenticate asks Keystone for a token (POST /v3/auth/tokens).
 func (c *Cloud) authenticate(ctx context.Context) (*token, error) {
 	ctx = withAPI(ctx, "keystone")
@@ -124,12 +126,12 @@ func (c *Cloud) authenticate(ctx context.Context) (*token, error) {
 		Catalog   []v3.CatalogEntry
 	}
 	if err := r.ExtractInto(&body); err != nil {
-		return nil, &Error{API: "keystone", Method: "POST", Path: "/auth/tokens", Err: err, kind: exporters.KindDecode}
+		return nil, &Error{API: "keystone", Method: "POST", Path: tokensPath, Err: err, kind: exporters.KindDecode}
 	}
 	id, err := r.ExtractTokenID()
 	if err != nil || id == "" || body.ExpiresAt.IsZero() {
 		return nil, &Error{
-			API: "keystone", Method: "POST", Path: "/auth/tokens", kind: exporters.KindDecode, Err: err,
+			API: "keystone", Method: "POST", Path: tokensPath, kind: exporters.KindDecode, Err: err,
 			Message: "the answer has no token or no expires_at", Hint: "is " + c.auth.IdentityEndpoint + " a Keystone?",
 		}
 	}
@@ -142,7 +144,7 @@ func (c *Cloud) authenticate(ctx context.Context) (*token, error) {
 }
 
 func (c *Cloud) authError(err error) error {
-	e := c.asError("keystone", http.MethodPost, "/auth/tokens", err)
+	e := c.asError("keystone", http.MethodPost, tokensPath, err)
 	switch {
 	case e.Code == http.StatusUnauthorized:
 		e.Hint = fmt.Sprintf("check user, password, domain and project of cloud %q in %s", c.opts.Cloud, c.file)

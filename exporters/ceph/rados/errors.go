@@ -27,6 +27,9 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Connecting says that there was no connection to send anything over.
+func (e *Error) Connecting() bool { return e.Op == "connect" }
+
 // Kind is the word for it in counts of errors.
 func (e *Error) Kind() string {
 	switch syscall.Errno(e.Code) {
