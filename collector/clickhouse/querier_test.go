@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/common/model"
@@ -16,6 +17,7 @@ import (
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
+	"github.com/prometheus/prometheus/tsdb/chunkenc"
 )
 
 // twins are Prometheus's own storage and ours with the same random samples.
@@ -288,5 +290,32 @@ func TestSelectReadsItsHours(t *testing.T) {
 	}
 	if plan := strings.Join(lines, " "); !strings.Contains(plan, "PrimaryKey Keys: intDiv(toUnixTimestamp(ts), 7200) id ts") {
 		t.Errorf("the key's bucket is not used:\n%s", strings.Join(lines, "\n"))
+	}
+}
+
+// TestSelectFromTheBeginningOfTime asks without a lower bound, as /api/v1/series
+// and remote read do.
+func TestSelectFromTheBeginningOfTime(t *testing.T) {
+	db := open(t)
+	series := labels.FromStrings(labels.MetricName, "m")
+	now := time.Now().UnixMilli()
+	if err := db.WriteSamples(t.Context(), "t", Batch{Series: []labels.Labels{series}, Ref: []uint32{0, 0}, Time: []int64{now - 1000, now}, Value: []float64{1, 2}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, mint := range []int64{math.MinInt64, 0, 1, 345_600_000, now - 2000} {
+		q, err := db.Querier(mint, math.MaxInt64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		set := q.Select(t.Context(), true, nil, labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, "m"))
+		samples := 0
+		for set.Next() {
+			for it := set.At().Iterator(nil); it.Next() != chunkenc.ValNone; {
+				samples++
+			}
+		}
+		if set.Err() != nil || samples != 2 {
+			t.Errorf("from %d: %d samples, %v", mint, samples, set.Err())
+		}
 	}
 }

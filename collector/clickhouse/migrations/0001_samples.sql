@@ -6,7 +6,9 @@
 --
 -- The two-hour bucket comes first in the key because dashboards and rules ask
 -- for many series over few hours. It is written as a division because the server
--- does not recognise toStartOfInterval in a condition (EXPLAIN of 26.5). Partitions are weeks: half a year is 26 parts
+-- does not recognise toStartOfInterval in a condition (EXPLAIN of 26.5). Partitions are
+-- weeks from 1970 on, not from Monday on: the first Monday lies before what a Date
+-- can hold, and a condition that begins in 1970 found nothing. Half a year is 26 parts
 -- to open, and what has expired is dropped whole. (The TTLs of this file are what
 -- the tables begin with; Options.Retention changes them.)
 CREATE TABLE IF NOT EXISTS samples
@@ -18,7 +20,7 @@ CREATE TABLE IF NOT EXISTS samples
     value Float64 ALIAS if(e = 127, reinterpretAsFloat64(v), v / intExp10(e))
 )
 ENGINE = MergeTree
-PARTITION BY toMonday(ts)
+PARTITION BY intDiv(toUnixTimestamp(ts), 604800)
 ORDER BY (intDiv(toUnixTimestamp(ts), 7200), id, ts)
 TTL toDateTime(ts) + INTERVAL 400 DAY
 SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000;
