@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -80,6 +81,11 @@ func New(opts Options, poster Poster) (*Consumer, error) {
 const (
 	minBackoff = time.Second
 	maxBackoff = 30 * time.Second
+	// startTime is what a collector and its store may take to start: a shorter
+	// absence is no news, since the broker keeps what it has.
+	startTime = 10 * time.Second
+	// repeatAfter is how long a fault that lasts stays quiet in the log.
+	repeatAfter = 10 * time.Minute
 	// queueRefresh is how often queues that did not exist are looked for again:
 	// the publishers make them, not we.
 	queueRefresh = 30 * time.Second
@@ -91,6 +97,7 @@ const (
 // goes. It returns nil then.
 func (c *Consumer) Run(ctx context.Context) error {
 	backoff := minBackoff
+	var said time.Time
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := c.session(ctx)
@@ -98,13 +105,16 @@ func (c *Consumer) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		if time.Since(began) > time.Minute {
+			backoff, said = minBackoff, time.Time{}
+		}
 		if err != nil {
 			c.stats.connectErrors.Add(1)
-			c.opts.Logger.Warn("broker lost, dialling again", "error", err, "after", backoff,
-				"cure", "is RabbitMQ up, and may this user read the queues of its vhost?")
-		}
-		if time.Since(began) > time.Minute {
-			backoff = minBackoff
+			if time.Since(said) > repeatAfter {
+				said = time.Now()
+				c.opts.Logger.Error("no notifications: the broker cannot be read and is dialled again; what it holds is read then", "error", err,
+					"cure", "is RabbitMQ up, and may this user read the queues of its vhost?")
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -150,7 +160,7 @@ func (c *Consumer) session(ctx context.Context) error {
 		}
 	}()
 	attach := func() error {
-		missing := 0
+		missing, found := 0, []string(nil)
 		for _, topic := range c.opts.Topics {
 			for _, priority := range priorities {
 				queue := topic + "." + priority
@@ -181,8 +191,11 @@ func (c *Consumer) session(ctx context.Context) error {
 						}
 					}
 				}()
-				c.opts.Logger.Info("reading notifications", "queue", queue)
+				found = append(found, queue)
 			}
+		}
+		if len(found) > 0 {
+			c.opts.Logger.Info("reading notifications", "queues", strings.Join(found, " "))
 		}
 		c.stats.missingQueue.Store(int64(missing))
 		return nil
@@ -258,6 +271,7 @@ func (c *Consumer) store(ctx context.Context, batch []amqp.Delivery) error {
 		events = append(events, e)
 	}
 	backoff := minBackoff
+	began, said := time.Now(), time.Time{}
 	for len(events) > 0 {
 		postCtx, cancel := context.WithTimeout(ctx, postTimeout)
 		err := c.poster.Post(postCtx, mcloud.Batch{Events: events})
@@ -273,7 +287,10 @@ func (c *Consumer) store(ctx context.Context, batch []amqp.Delivery) error {
 			c.stats.refused.Add(1)
 		}
 		c.stats.storeErrors.Add(1)
-		c.opts.Logger.Warn("store does not take notifications, they stay with the broker", "messages", len(events), "error", err, "again_after", backoff)
+		if time.Since(began) > startTime && time.Since(said) > repeatAfter {
+			said = time.Now()
+			c.opts.Logger.Error("the collector does not take notifications; they stay with the broker", "messages", len(events), "error", err)
+		}
 		select {
 		case <-ctx.Done():
 			return nil

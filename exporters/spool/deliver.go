@@ -20,12 +20,15 @@ const (
 	maxPause   = time.Minute
 	// maxRetryAfter bounds what the collector may ask for.
 	maxRetryAfter = 5 * time.Minute
+	// startTime is what a collector and its store may take to start: a shorter
+	// absence is no news, since what waits is on disk.
+	startTime = 10 * time.Second
 )
 
 // Run posts what waits until ctx ends. What is not acknowledged by then stays
 // on disk for the next start.
 func (s *Spool) Run(ctx context.Context) error {
-	failures := 0
+	failures, since := 0, time.Time{}
 	for {
 		pause := time.Duration(0)
 		more, err := s.deliver(ctx)
@@ -33,11 +36,13 @@ func (s *Spool) Run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			failures++
+			if failures++; failures == 1 {
+				since = time.Now()
+			}
 			pause = wait(err, failures)
-			s.failed(err, failures, pause)
+			s.failed(err, failures, since, pause)
 		case failures > 0:
-			s.log.Info("the collector takes records again", "failures", failures)
+			s.recovered(failures, since)
 			failures = 0
 		}
 		if err == nil && more {
@@ -78,15 +83,30 @@ func wait(err error, failures int) time.Duration {
 	return pause/2 + rand.N(pause/2+1)
 }
 
-func (s *Spool) failed(err error, failures int, pause time.Duration) {
+func (s *Spool) failed(err error, failures int, since time.Time, pause time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stats.postErrors[exporters.KindOf(err)]++
-	if failures == 1 {
-		delete(s.said, "post") // a change of state is said at once
+	kind := exporters.KindOf(err)
+	s.stats.postErrors[kind]++
+	if (kind == exporters.KindRefused || kind == exporters.KindServerError) && time.Since(since) < startTime {
+		return
 	}
-	s.complain("post", "the collector does not take records; they wait on disk", "error", err.Error(),
+	s.complain(subjectPost, "the collector does not take records; they wait on disk", "error", err.Error(),
 		"failures", failures, "again_in", pause.Round(time.Second/10).String(), "files", len(s.entries), "bytes", s.bytes)
+}
+
+// subjectPost is what complain calls posts that failed.
+const subjectPost = "post"
+
+// recovered ends a failure, and says so if the failure was said.
+func (s *Spool) recovered(failures int, since time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, said := s.said[subjectPost]; !said {
+		return
+	}
+	delete(s.said, subjectPost) // the next one is said at once
+	s.log.Info("the collector takes records again", "failures", failures, "away", time.Since(since).Round(time.Second).String())
 }
 
 // deliver posts one batch and says whether more waits.

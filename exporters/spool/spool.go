@@ -30,6 +30,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -128,8 +129,20 @@ func lockDir(dir string) (*os.File, error) {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		holder := make([]byte, 16)
+		n, _ := f.ReadAt(holder, 0) // empty when it has not written yet
 		f.Close()
-		return nil, fmt.Errorf("spool: %s is in use by another process (%w): give each exporter its own directory", dir, err)
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("spool: %s is in use by process %s: stop it, or choose another data directory", dir, strings.TrimSpace(string(holder[:n])))
+		}
+		return nil, fmt.Errorf("spool: locking %s: %w", dir, err)
+	}
+	if err := f.Truncate(0); err == nil {
+		_, err = fmt.Fprintln(f, os.Getpid())
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("spool: %w", err)
 	}
 	return f, nil
 }
@@ -173,10 +186,13 @@ func (s *Spool) wakeUp() {
 	}
 }
 
-// complain logs an error about a subject, at most once a minute. The caller
-// holds s.mu.
+// repeatAfter is how long a subject that goes on failing stays quiet in the log.
+const repeatAfter = 10 * time.Minute
+
+// complain logs an error about a subject, at most once in repeatAfter. The
+// caller holds s.mu.
 func (s *Spool) complain(subject, message string, args ...any) {
-	if now := time.Now(); now.Sub(s.said[subject]) >= time.Minute {
+	if now := time.Now(); now.Sub(s.said[subject]) >= repeatAfter {
 		s.said[subject] = now
 		s.log.Error(message, args...)
 	}

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -152,7 +154,7 @@ func TestEventsSurviveARestart(t *testing.T) {
 func TestOneProcessAtATime(t *testing.T) {
 	dir := t.TempDir()
 	open(t, dir, newCollector(), nil)
-	if _, err := Open(Options{Dir: dir, Poster: newCollector()}); err == nil || !strings.Contains(err.Error(), "in use by another process") {
+	if _, err := Open(Options{Dir: dir, Poster: newCollector()}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("in use by process %d", os.Getpid())) {
 		t.Errorf("second Open: %v", err)
 	}
 }
@@ -363,6 +365,43 @@ func TestRunComesBackAfterAnOutage(t *testing.T) {
 	if all, _ := testutil.CollectAndFormat(s, expfmt.TypeTextPlain, "mcloud_spool_post_errors_total"); !strings.Contains(string(all), `{kind="server_error"}`) {
 		t.Errorf("post errors: %s", all)
 	}
+}
+
+func TestAStartIsNoNewsAndAnOutageIs(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		c := newCollector()
+		s := open(t, dir, c, func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- s.Run(ctx) }()
+		for _, away := range []struct {
+			time time.Duration
+			says int
+		}{{5 * time.Second, 0}, {5 * time.Minute, 1}, {25 * time.Minute, 3}} {
+			log.Reset()
+			c.answers(func(mcloud.Batch) error { return &PostError{To: "here", Code: 503, Message: "starting"} })
+			record(t, s, []mcloud.Event{event(fmt.Sprint(away.time), 1)})
+			time.Sleep(away.time)
+			c.answers(nil)
+			time.Sleep(2 * time.Minute)
+			synctest.Wait()
+			if n := strings.Count(log.String(), "does not take records"); n != away.says {
+				t.Errorf("away for %s: said %d times, want %d:\n%s", away.time, n, away.says, &log)
+			}
+			if back := strings.Contains(log.String(), "takes records again"); back != (away.says > 0) {
+				t.Errorf("away for %s: its return is told: %v\n%s", away.time, back, &log)
+			}
+		}
+		if events, _ := c.stored(); events != 3 {
+			t.Errorf("%d events arrived, want 3", events)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestWait(t *testing.T) {
