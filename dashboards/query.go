@@ -12,6 +12,7 @@ import (
 type Query struct {
 	Dashboard, Panel string
 	Expr             string // PromQL, variables replaced by "everything"
+	Legend           string // "{{tier}} P10"
 	Instant          bool
 }
 
@@ -36,7 +37,11 @@ func Queries(d dashboard.Dashboard) ([]Query, error) {
 			if strings.Contains(expr, "$") {
 				return fmt.Errorf("%s, panel %q: unknown variable in %s", *d.Title, *p.Title, q.Expr)
 			}
-			queries = append(queries, Query{Dashboard: *d.Title, Panel: *p.Title, Expr: expr, Instant: q.Instant != nil && *q.Instant})
+			legend := ""
+			if q.LegendFormat != nil {
+				legend = *q.LegendFormat
+			}
+			queries = append(queries, Query{Dashboard: *d.Title, Panel: *p.Title, Expr: expr, Legend: legend, Instant: q.Instant != nil && *q.Instant})
 		}
 		return nil
 	}

@@ -1,6 +1,7 @@
 package exporters
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -94,14 +95,24 @@ func Write(w io.Writer, format string, families []Family) error {
 	return fmt.Errorf("unknown format %q, want one of %s", format, strings.Join(Formats, ", "))
 }
 
+// mostLabels is how many labels the table shows: one metric with nine would
+// push every help text off the screen. The other formats have them all.
+const mostLabels = 4
+
 func writeTable(w io.Writer, families []Family) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "METRIC\tTYPE\tSET\tLABELS\tHELP")
+	fmt.Fprintln(t, "METRIC\tTYPE\tUNIT\tSET\tLABELS\tHELP")
 	for _, f := range families {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", f.Name, f.Type, f.Set, strings.Join(f.Labels, ","), f.Help)
+		labels := strings.Join(f.Labels[:min(mostLabels, len(f.Labels))], ",")
+		if more := len(f.Labels) - mostLabels; more > 0 {
+			labels += fmt.Sprintf(",+%d", more)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", f.Name, f.Type, orDash(f.Unit), f.Set, orDash(labels), f.Help)
 	}
 	return t.Flush()
 }
+
+func orDash(s string) string { return cmp.Or(s, "-") }
 
 func writeMarkdown(w io.Writer, families []Family) error {
 	var b strings.Builder

@@ -36,10 +36,13 @@ func TestListIsCompleteAndOrdered(t *testing.T) {
 }
 
 func TestWrite(t *testing.T) {
-	families := []Family{{Name: "test_up", Help: "Up|down.", Type: Gauge, Labels: []string{"host"}, Set: SetBase, Call: "GET /"}}
+	families := []Family{
+		{Name: "test_bytes", Help: "Size.", Unit: "bytes", Type: Gauge, Labels: []string{"a", "b", "c", "d", "e", "f"}, Set: SetPerf, Call: "df"},
+		{Name: "test_up", Help: "Up|down.", Type: Gauge, Labels: []string{"host"}, Set: SetBase, Call: "GET /"},
+	}
 	for format, want := range map[string]string{
-		"table": "METRIC   TYPE   SET   LABELS  HELP\ntest_up  gauge  base  host    Up|down.\n",
-		"md":    "| metric | type | unit | labels | set | meaning | from |\n|---|---|---|---|---|---|---|\n| `test_up` | gauge |  | `host` | base | Up\\|down. | GET / |\n",
+		"table": "METRIC      TYPE   UNIT   SET   LABELS      HELP\ntest_bytes  gauge  bytes  perf  a,b,c,d,+2  Size.\ntest_up     gauge  -      base  host        Up|down.\n",
+		"md":    "| metric | type | unit | labels | set | meaning | from |\n|---|---|---|---|---|---|---|\n| `test_bytes` | gauge | bytes | `a`, `b`, `c`, `d`, `e`, `f` | perf | Size. | df |\n| `test_up` | gauge |  | `host` | base | Up\\|down. | GET / |\n",
 	} {
 		var b bytes.Buffer
 		if err := Write(&b, format, families); err != nil || b.String() != want {
@@ -48,7 +51,7 @@ func TestWrite(t *testing.T) {
 	}
 	var b bytes.Buffer
 	var back []Family
-	if err := Write(&b, "json", families); err != nil || json.Unmarshal(b.Bytes(), &back) != nil || back[0].Name != "test_up" {
+	if err := Write(&b, "json", families); err != nil || json.Unmarshal(b.Bytes(), &back) != nil || back[1].Name != "test_up" {
 		t.Errorf("json: %v %s", err, b.String())
 	}
 	if err := Write(&b, "xml", nil); err == nil || !strings.Contains(err.Error(), "table, json, md") {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -39,16 +40,32 @@ func exporterCommand(s *settings.Settings) *cobra.Command {
 // metricsCommand lists everything that can be exported: it needs no cloud.
 func metricsCommand() *cobra.Command {
 	var output string
+	var sets []string
 	command := &cobra.Command{
-		Use:     "metrics",
+		Use:     "metrics [PREFIX...]",
 		Short:   "List every metric: name, type, unit, labels, set, and the call it comes from",
-		Example: "  mcloud exporter metrics\n  mcloud exporter metrics --output json",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return exporters.Write(cmd.OutOrStdout(), output, parts.Families())
+		Example: "  mcloud exporter metrics\n  mcloud exporter metrics --set base openstack_ ovn_\n  mcloud exporter metrics --output md > metrics.md",
+		RunE: func(cmd *cobra.Command, prefixes []string) error {
+			families := parts.Families()
+			for _, set := range sets {
+				if !slices.ContainsFunc(families, func(f exporters.Family) bool { return string(f.Set) == set }) {
+					return fmt.Errorf("--set %s: there is no such set; choose among base, objects, perf", set)
+				}
+			}
+			for _, prefix := range prefixes {
+				if !slices.ContainsFunc(families, func(f exporters.Family) bool { return strings.HasPrefix(f.Name, prefix) }) {
+					return fmt.Errorf("no metric begins with %q; mcloud exporter metrics lists them all", prefix)
+				}
+			}
+			families = slices.DeleteFunc(families, func(f exporters.Family) bool {
+				begins := func(prefix string) bool { return strings.HasPrefix(f.Name, prefix) }
+				return len(sets) > 0 && !slices.Contains(sets, string(f.Set)) || len(prefixes) > 0 && !slices.ContainsFunc(prefixes, begins)
+			})
+			return exporters.Write(cmd.OutOrStdout(), output, families)
 		},
 	}
 	command.Flags().StringVarP(&output, "output", "o", "table", strings.Join(exporters.Formats, ", "))
+	command.Flags().StringSliceVar(&sets, "set", nil, "only metrics of these sets: base, objects, perf")
 	return command
 }
 

@@ -2,7 +2,6 @@ package parts
 
 import (
 	"slices"
-	"strings"
 
 	"mcloud/exporters"
 	"mcloud/exporters/ceph"
@@ -16,19 +15,19 @@ import (
 	"mcloud/exporters/ovs"
 )
 
-// Families are all metrics that any Source may serve, and the exporter's own,
-// by name.
+// Families are all metrics that any Source may serve, and the runner's own, by
+// name, with the labels that the page has. (The runner's mcloud_source_* carry
+// the label cloud or cluster of their Source besides.)
 func Families() []exporters.Family {
 	// Declaring needs no cloud: these Sources are never run.
 	none := new(openstack.Cloud)
-	declared := exporters.List(slices.Concat([]exporters.Source{openstack.UpSource(none, openstack.UpConfig{})},
+	return exporters.List(slices.Concat(
+		[]exporters.Source{openstack.UpSource(none, openstack.UpConfig{})},
 		keystone.Sources(none, keystone.Config{}), placement.Sources(none, placement.Config{}), nova.Sources(none, nova.Config{}),
-		cinder.Sources(none, cinder.Config{}), neutron.Sources(none, neutron.Config{})))
-	for _, list := range [][]*exporters.Family{exporters.SelfFamilies(), ceph.Families(), ovn.Families(), ovs.Families()} {
-		for _, f := range list {
-			declared = append(declared, *f)
-		}
-	}
-	slices.SortFunc(declared, func(a, b exporters.Family) int { return strings.Compare(a.Name, b.Name) })
-	return slices.CompactFunc(declared, func(a, b exporters.Family) bool { return a.Name == b.Name })
+		cinder.Sources(none, cinder.Config{}), neutron.Sources(none, neutron.Config{}),
+		[]exporters.Source{
+			{Const: map[string]string{"cluster": ""}, Families: ceph.Families()},
+			{Const: map[string]string{"cloud": ""}, Families: ovn.Families()},
+			{Const: map[string]string{"cloud": ""}, Families: ovs.Families()},
+		}))
 }

@@ -1,0 +1,385 @@
+package parts
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
+	"go.yaml.in/yaml/v3"
+
+	"mcloud/alerts"
+	"mcloud/collector/shipper"
+	"mcloud/dashboards"
+	"mcloud/exporters"
+	"mcloud/planner"
+)
+
+// set is the labels that a series may carry.
+type set map[string]bool
+
+func setOf(names ...string) set {
+	s := set{}
+	for _, n := range names {
+		s[n] = true
+	}
+	return s
+}
+
+func (s set) with(others ...set) set {
+	all := maps.Clone(s)
+	for _, o := range others {
+		maps.Copy(all, o)
+	}
+	return all
+}
+
+// scraped are the labels that scraping adds.
+var scraped = setOf("job", "instance")
+
+// known returns the labels of every metric that the product makes, by name.
+func known(t *testing.T) map[string]set {
+	t.Helper()
+	metrics := map[string]set{
+		// Prometheus's own, made by scraping and by rules.
+		"up": scraped,
+		// An alert has the labels of its expression too; none is relied on.
+		"ALERTS": scraped.with(setOf("alertname", "alertstate", "severity")),
+	}
+	for _, f := range Families() {
+		metrics[f.Name] = setOf(f.Labels...).with(scraped)
+		if strings.HasPrefix(f.Name, "mcloud_source_") {
+			metrics[f.Name]["cloud"], metrics[f.Name]["cluster"] = true, true
+		}
+	}
+	p, err := planner.New(planner.Options{Cloud: "lab", History: struct{ planner.History }{}, Inventory: struct{ planner.Inventory }{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	registry := prometheus.NewRegistry()
+	dir := t.TempDir()
+	if _, err := shipper.Open(shipper.Options{Dir: dir + "/shipper", WALDir: dir + "/wal", Store: struct{ shipper.Store }{}, Registerer: registry}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []prometheus.Collector{p, registry} {
+		for name, names := range described(c) {
+			metrics[name] = names.with(scraped)
+		}
+	}
+	if len(metrics) < 150 {
+		t.Fatalf("%d metrics are known", len(metrics))
+	}
+	return metrics
+}
+
+var descriptor = regexp.MustCompile(`^Desc\{fqName: "([^"]+)", .*variableLabels: \{([^}]*)\}\}$`)
+
+// described reads a collector's descriptors; client_golang shows them as text only.
+func described(c prometheus.Collector) map[string]set {
+	ch := make(chan *prometheus.Desc)
+	go func() { c.Describe(ch); close(ch) }()
+	all := map[string]set{}
+	for d := range ch {
+		if m := descriptor.FindStringSubmatch(d.String()); m != nil {
+			all[m[1]] = setOf(strings.FieldsFunc(m[2], func(r rune) bool { return r == ',' })...)
+		}
+	}
+	return all
+}
+
+// check follows an expression and returns the labels that its result may have.
+// Whatever names a metric or a label that is not there is an error.
+func check(metrics map[string]set, e parser.Expr) (set, error) {
+	switch e := e.(type) {
+	case *parser.VectorSelector:
+		have, ok := metrics[e.Name]
+		if !ok {
+			return nil, fmt.Errorf("nobody makes a metric %q", e.Name)
+		}
+		for _, m := range e.LabelMatchers {
+			if m.Name != labels.MetricName && !have[m.Name] {
+				return nil, fmt.Errorf("%s has no label %q, only %s", e.Name, m.Name, have)
+			}
+		}
+		return have, nil
+	case *parser.MatrixSelector:
+		return check(metrics, e.VectorSelector)
+	case *parser.SubqueryExpr:
+		return check(metrics, e.Expr)
+	case *parser.ParenExpr:
+		return check(metrics, e.Expr)
+	case *parser.StepInvariantExpr:
+		return check(metrics, e.Expr)
+	case *parser.UnaryExpr:
+		return check(metrics, e.Expr)
+	case *parser.NumberLiteral, *parser.StringLiteral:
+		return set{}, nil
+	case *parser.AggregateExpr:
+		return checkAggregate(metrics, e)
+	case *parser.BinaryExpr:
+		return checkBinary(metrics, e)
+	case *parser.Call:
+		return checkCall(metrics, e)
+	}
+	return nil, fmt.Errorf("%T: this test does not know it", e)
+}
+
+func (s set) String() string { return strings.Join(slices.Sorted(maps.Keys(s)), ", ") }
+
+// need is an error when one of names is not among have.
+func need(what fmt.Stringer, have set, names []string) error {
+	for _, n := range names {
+		if !have[n] {
+			return fmt.Errorf("%s has no label %q, only %s", what, n, have)
+		}
+	}
+	return nil
+}
+
+func checkAggregate(metrics map[string]set, e *parser.AggregateExpr) (set, error) {
+	have, err := check(metrics, e.Expr)
+	if err == nil {
+		err = need(e.Expr, have, e.Grouping)
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case e.Op == parser.TOPK || e.Op == parser.BOTTOMK:
+		return have, nil
+	case !e.Without:
+		return setOf(e.Grouping...), nil
+	}
+	rest := maps.Clone(have)
+	for _, n := range e.Grouping {
+		delete(rest, n)
+	}
+	return rest, nil
+}
+
+func checkBinary(metrics map[string]set, e *parser.BinaryExpr) (set, error) {
+	left, err := check(metrics, e.LHS)
+	if err != nil {
+		return nil, err
+	}
+	right, err := check(metrics, e.RHS)
+	if err != nil {
+		return nil, err
+	}
+	m := e.VectorMatching
+	if m == nil { // one side is a number
+		return left.with(right), nil
+	}
+	if m.On {
+		if err := errors.Join(need(e.LHS, left, m.MatchingLabels), need(e.RHS, right, m.MatchingLabels)); err != nil {
+			return nil, err
+		}
+	} else if e.Op != parser.LOR {
+		// Without on(), what only one side has keeps the sides apart.
+		ignored := setOf(m.MatchingLabels...)
+		for n := range left.with(right) {
+			if left[n] != right[n] && !ignored[n] && m.Card == parser.CardOneToOne {
+				return nil, fmt.Errorf("%s: only one side has the label %q, so nothing matches; say on (…)", e, n)
+			}
+		}
+	}
+	switch {
+	case e.Op == parser.LOR:
+		return left.with(right), nil
+	case e.Op == parser.LAND || e.Op == parser.LUNLESS:
+		return left, nil
+	case m.Card == parser.CardManyToOne:
+		return left.with(setOf(m.Include...)), need(e.RHS, right, m.Include)
+	case m.Card == parser.CardOneToMany:
+		return right.with(setOf(m.Include...)), need(e.LHS, left, m.Include)
+	case m.On:
+		return setOf(m.MatchingLabels...), nil
+	}
+	return left, nil
+}
+
+func checkCall(metrics map[string]set, e *parser.Call) (set, error) {
+	result := set{}
+	for _, arg := range e.Args {
+		have, err := check(metrics, arg)
+		if err != nil {
+			return nil, err
+		}
+		result = result.with(have)
+	}
+	if e.Func.Name == "absent" {
+		// It answers with the labels that its matchers name exactly.
+		result = set{}
+		if v, ok := e.Args[0].(*parser.VectorSelector); ok {
+			for _, m := range v.LabelMatchers {
+				if m.Type == labels.MatchEqual && m.Name != labels.MetricName {
+					result[m.Name] = true
+				}
+			}
+		}
+	}
+	return result, nil
+}
+
+var labelInText = regexp.MustCompile(`\$labels\.(\w+)`)
+
+// TestRulesUseWhatIsThere holds every alert to the catalogue: metrics, labels in
+// matchers, in on and by, and in the text of the page.
+func TestRulesUseWhatIsThere(t *testing.T) {
+	metrics, alertsSeen := known(t), 0
+	files, err := fs.Glob(alerts.Rules, "rules/*.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		content, err := fs.ReadFile(alerts.Rules, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var groups struct {
+			Groups []struct {
+				Rules []struct {
+					Record, Alert, Expr string
+					Annotations         map[string]string
+				}
+			}
+		}
+		if err := yaml.Unmarshal(content, &groups); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		for _, g := range groups.Groups {
+			for _, r := range g.Rules {
+				name := r.Alert + r.Record
+				alertsSeen++
+				have, err := follow(metrics, r.Expr)
+				if err != nil {
+					t.Errorf("%s, %s: %v", file, name, err)
+					continue
+				}
+				if r.Record != "" {
+					metrics[r.Record] = have
+				}
+				for _, text := range r.Annotations {
+					for _, m := range labelInText.FindAllStringSubmatch(text, -1) {
+						if !have[m[1]] {
+							t.Errorf("%s, %s: the text uses $labels.%s, the alert has only %s", file, name, m[1], have)
+						}
+					}
+				}
+			}
+		}
+	}
+	if alertsSeen < 8 {
+		t.Errorf("%d rules seen", alertsSeen)
+	}
+}
+
+func follow(metrics map[string]set, expr string) (set, error) {
+	parsed, err := parser.NewParser(parser.Options{}).ParseExpr(expr)
+	if err != nil {
+		return nil, err
+	}
+	return check(metrics, parsed)
+}
+
+var ownMetric = regexp.MustCompile("`((?:mcloud|openstack|ceph|ovn|ovs)_[a-z0-9_]+)(?:`|\\{)")
+
+// TestRunbooksNameWhatIsThere: at night nobody looks for a metric that never was.
+func TestRunbooksNameWhatIsThere(t *testing.T) {
+	metrics := known(t)
+	files, err := filepath.Glob("../../alerts/runbooks/*.md")
+	if err != nil || len(files) < 8 {
+		t.Fatalf("%d runbooks: %v", len(files), err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range ownMetric.FindAllStringSubmatch(string(text), -1) {
+			if metrics[m[1]] == nil {
+				t.Errorf("%s: nobody makes a metric %q", filepath.Base(file), m[1])
+			}
+		}
+	}
+}
+
+var (
+	labelInLegend = regexp.MustCompile(`\{\{\s*(\w+)\s*\}\}`)
+	labelValues   = regexp.MustCompile(`^label_values\((\w+), (\w+)\)$`)
+)
+
+// TestPanelsUseWhatIsThere holds every query, legend and variable of the
+// dashboards to the catalogue.
+func TestPanelsUseWhatIsThere(t *testing.T) {
+	metrics := known(t)
+	all, err := dashboards.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range all {
+		queries, err := dashboards.Queries(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, q := range queries {
+			have, err := follow(metrics, q.Expr)
+			if err != nil {
+				t.Errorf("%s, %s: %v", q.Dashboard, q.Panel, err)
+				continue
+			}
+			for _, m := range labelInLegend.FindAllStringSubmatch(q.Legend, -1) {
+				if !have[m[1]] {
+					t.Errorf("%s, %s: the legend shows {{%s}}, the query has only %s", q.Dashboard, q.Panel, m[1], have)
+				}
+			}
+		}
+		for _, v := range d.Templating.List {
+			if v.Query == nil || v.Query.String == nil || !strings.HasPrefix(*v.Query.String, "label_values") {
+				continue
+			}
+			m := labelValues.FindStringSubmatch(*v.Query.String)
+			if m == nil || !metrics[m[1]][m[2]] {
+				t.Errorf("%s: variable %s: %s", *d.Title, v.Name, *v.Query.String)
+			}
+		}
+	}
+}
+
+// The checks above must be able to fail.
+func TestCheckFindsWhatIsNotThere(t *testing.T) {
+	metrics := known(t)
+	for expr, want := range map[string]string{
+		`openstack_nova_service_upp == 0`:                                                          "nobody makes",
+		`openstack_nova_service_up{hostname="a"}`:                                                  `no label "hostname"`,
+		`sum by (zonee) (openstack_nova_servers)`:                                                  `no label "zonee"`,
+		`ceph_osd_up * on (cluster, ceph_daemon) group_left (rack) ceph_osd_metadata`:              `no label "rack"`,
+		`ceph_osd_up and on (host) ceph_osd_in`:                                                    `no label "host"`,
+		`openstack_placement_usage_units / openstack_nova_hypervisor_info`:                         "only one side",
+		`max(rate(mcloud_shipper_retry[5m]))`:                                                      "nobody makes",
+		`openstack_nova_service_up{cloud="lab"} == 0 and on (cloud, host) mcloud_source_success{}`: `no label "host"`,
+	} {
+		if _, err := follow(metrics, expr); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", expr, err, want)
+		}
+	}
+}
+
+// Ceph's names are Ceph's; all others obey Prometheus's rules.
+func TestCatalogueObeysTheNamingRules(t *testing.T) {
+	ours := slices.DeleteFunc(Families(), func(f exporters.Family) bool { return strings.HasPrefix(f.Name, "ceph_") })
+	if len(ours) < 80 {
+		t.Errorf("%d families", len(ours))
+	}
+	for _, complaint := range exporters.Lint(ours) {
+		t.Error(complaint)
+	}
+}
