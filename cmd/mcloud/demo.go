@@ -78,8 +78,14 @@ func demoGroup(f config.File, cloud *sim.Cloud, mons map[string]sim.Mon, store *
 	list := append([]parts.Part{}, whole.Parts...)
 	for i := range list {
 		switch list[i].Name {
-		case "exporter", "planner":
+		case "exporter":
 			list[i].Run = after(past.done, list[i].Run)
+		case "planner":
+			run := list[i].Run
+			list[i].Run = after(past.done, func(ctx context.Context) error {
+				firstLooks(ctx, store, f.Cloud)
+				return run(ctx)
+			})
 		}
 	}
 	list = append(list, past.part(), parts.Part{Name: "events", Run: func(ctx context.Context) error {
@@ -98,6 +104,24 @@ func after(first <-chan struct{}, run func(context.Context) error) func(context.
 			return run(ctx)
 		case <-ctx.Done():
 			return nil
+		}
+	}
+}
+
+// firstLooks waits until the exporter's first looks are stored, but not for
+// ever: a plan made before them would say that nothing is known.
+func firstLooks(ctx context.Context, store *parts.Store, cloud string) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	for _, kind := range []mcloud.Kind{mcloud.KindProvider, mcloud.KindOSD, mcloud.KindCephPool, mcloud.KindCephCluster} {
+		for ctx.Err() == nil {
+			if found, err := store.Objects(ctx, cloud, kind, time.Time{}); err == nil && len(found) > 0 {
+				break
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(200 * time.Millisecond):
+			}
 		}
 	}
 }
