@@ -50,7 +50,19 @@ func TestPanelsAreComplete(t *testing.T) {
 				t.Errorf("%s, %s: %v", q.Dashboard, q.Panel, err)
 			}
 		}
+		ids := map[uint32]bool{}
 		for _, p := range d.Panels {
+			var id uint32
+			switch {
+			case p.RowPanel != nil:
+				id = p.RowPanel.Id
+			case p.Panel != nil && p.Panel.Id != nil:
+				id = *p.Panel.Id
+			}
+			if id == 0 || ids[id] {
+				t.Errorf("%s: a panel with id %d, which is no id or another's", *d.Title, id)
+			}
+			ids[id] = true
 			if p.Panel != nil {
 				complete(t, *p.Panel)
 			}

@@ -5,6 +5,8 @@ package dashboards
 
 //go:generate go run ./generate json
 
+//lint:file-ignore SA1019 the classic schema is what every Grafana reads; dashboardv2 needs one from 12.
+
 import (
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
@@ -64,5 +66,24 @@ func Overview() (dashboard.Dashboard, error) {
 		WithPanel(graph("Hottest hosts: allocated vCPUs", "The five hosts with the most of their vCPU capacity allocated.", "percentunit",
 			series(`topk(5, openstack_placement_usage_units{cloud=~"$cloud",resource_class="VCPU"} / openstack_placement_capacity_units)`, "{{hostname}}"))).
 		WithPanel(graph("Age of the last good look", "How old what is shown is, by source of mCloud.", "s", series(`time() - mcloud_source_last_success_timestamp_seconds`, "{{source}}")))
-	return b.Build()
+	d, err := b.Build()
+	if err != nil {
+		return dashboard.Dashboard{}, err
+	}
+	number(d)
+	return d, nil
+}
+
+// number gives every row and panel an id of its own, from 1 in their order:
+// links to a panel go by it.
+func number(d dashboard.Dashboard) {
+	for i, p := range d.Panels {
+		id := uint32(i + 1)
+		if p.RowPanel != nil {
+			p.RowPanel.Id = id
+		}
+		if p.Panel != nil {
+			p.Panel.Id = &id
+		}
+	}
 }

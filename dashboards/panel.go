@@ -23,6 +23,11 @@ func fromLabel(name, title, metric, label string) *dashboard.QueryVariableBuilde
 		Current(dashboard.VariableOption{Text: dashboard.StringOrArrayOfString{String: cog.ToPtr("All")}, Value: dashboard.StringOrArrayOfString{String: cog.ToPtr("$__all")}})
 }
 
+// newest makes one number of a series.
+func newest() *common.ReduceDataOptionsBuilder {
+	return common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"})
+}
+
 func series(expr, legend string) *prometheus.DataqueryBuilder {
 	return prometheus.NewDataqueryBuilder().Expr(expr).LegendFormat(legend).Range()
 }
@@ -50,7 +55,7 @@ func alarmAbove(v float64) *dashboard.ThresholdsConfigBuilder {
 // state is one number that should be zero.
 func state(title, description, expr, zero string, levels *dashboard.ThresholdsConfigBuilder) *stat.PanelBuilder {
 	return stat.NewPanelBuilder().Title(title).Description(description).Datasource(source).Span(4).Height(4).Unit("short").
-		ColorMode(common.BigValueColorModeBackground).GraphMode(common.BigValueGraphModeNone).Thresholds(levels).NoValue(zero).
+		ColorMode(common.BigValueColorModeBackground).GraphMode(common.BigValueGraphModeNone).Orientation(common.VizOrientationAuto).ReduceOptions(newest()).Thresholds(levels).NoValue(zero).
 		WithTarget(now(expr, ""))
 }
 
@@ -62,7 +67,7 @@ func health(title, description, expr string) *stat.PanelBuilder {
 		"2": {Text: cog.ToPtr("ERR"), Color: cog.ToPtr("red")},
 	}}
 	return stat.NewPanelBuilder().Title(title).Description(description).Datasource(source).Span(4).Height(4).Unit("short").
-		ColorMode(common.BigValueColorModeBackground).GraphMode(common.BigValueGraphModeNone).
+		ColorMode(common.BigValueColorModeBackground).GraphMode(common.BigValueGraphModeNone).Orientation(common.VizOrientationAuto).ReduceOptions(newest()).
 		Thresholds(thresholds(dashboard.Threshold{Color: "green"}, from(1, "orange"), from(2, "red"))).
 		Mappings([]dashboard.ValueMapping{{ValueMap: &named}}).
 		WithTarget(now(expr, "{{cluster}}"))
@@ -72,7 +77,7 @@ func health(title, description, expr string) *stat.PanelBuilder {
 func runway(title, description string, queries ...*prometheus.DataqueryBuilder) *bargauge.PanelBuilder {
 	const day = 24 * 3600
 	p := bargauge.NewPanelBuilder().Title(title).Description(description).Datasource(source).Span(8).Height(9).Unit("s").
-		Orientation(common.VizOrientationHorizontal).DisplayMode(common.BarGaugeDisplayModeBasic).Min(0).NoValue("not within the horizon").
+		ReduceOptions(newest()).Orientation(common.VizOrientationHorizontal).DisplayMode(common.BarGaugeDisplayModeBasic).Min(0).NoValue("not within the horizon").
 		Thresholds(thresholds(dashboard.Threshold{Color: "red"}, from(60*day, "orange"), from(120*day, "green")))
 	for _, q := range queries {
 		p.WithTarget(q.Instant())

@@ -122,7 +122,7 @@ func (p Planner) validate(clusters map[string]bool) error {
 				return fmt.Errorf("%s (%s).pools: %q, want cluster/pool", at, t.Name, pool)
 			}
 			if !clusters[cluster] {
-				return fmt.Errorf("%s (%s).pools: %q: there is no Ceph cluster %q under ceph:", at, t.Name, pool, cluster)
+				return fmt.Errorf("%s (%s).pools: %q: there is no Ceph cluster %q in the section ceph", at, t.Name, pool, cluster)
 			}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 	"go.yaml.in/yaml/v3"
@@ -106,7 +107,7 @@ func check(metrics map[string]set, e parser.Expr) (set, error) {
 			return nil, fmt.Errorf("nobody makes a metric %q", e.Name)
 		}
 		for _, m := range e.LabelMatchers {
-			if m.Name != labels.MetricName && !have[m.Name] {
+			if m.Name != model.MetricNameLabel && !have[m.Name] {
 				return nil, fmt.Errorf("%s has no label %q, only %s", e.Name, m.Name, have)
 			}
 		}
@@ -220,7 +221,7 @@ func checkCall(metrics map[string]set, e *parser.Call) (set, error) {
 		result = set{}
 		if v, ok := e.Args[0].(*parser.VectorSelector); ok {
 			for _, m := range v.LabelMatchers {
-				if m.Type == labels.MatchEqual && m.Name != labels.MetricName {
+				if m.Type == labels.MatchEqual && m.Name != model.MetricNameLabel {
 					result[m.Name] = true
 				}
 			}

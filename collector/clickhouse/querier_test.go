@@ -297,7 +297,7 @@ func TestSelectReadsItsHours(t *testing.T) {
 // and remote read do.
 func TestSelectFromTheBeginningOfTime(t *testing.T) {
 	db := open(t)
-	series := labels.FromStrings(labels.MetricName, "m")
+	series := labels.FromStrings(model.MetricNameLabel, "m")
 	now := time.Now().UnixMilli()
 	if err := db.WriteSamples(t.Context(), "t", Batch{Series: []labels.Labels{series}, Ref: []uint32{0, 0}, Time: []int64{now - 1000, now}, Value: []float64{1, 2}}); err != nil {
 		t.Fatal(err)
@@ -307,7 +307,7 @@ func TestSelectFromTheBeginningOfTime(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		set := q.Select(t.Context(), true, nil, labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, "m"))
+		set := q.Select(t.Context(), true, nil, labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, "m"))
 		samples := 0
 		for set.Next() {
 			for it := set.At().Iterator(nil); it.Next() != chunkenc.ValNone; {

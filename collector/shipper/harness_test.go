@@ -196,7 +196,6 @@ type rig struct {
 	t     testing.TB
 	dir   string
 	store *fakeStore
-	opts  shipper.Options
 	reg   *prometheus.Registry
 	db    *tsdb.DB
 	ship  *shipper.Shipper

@@ -109,21 +109,21 @@ func TestLossOfMembers(t *testing.T) {
 	good, stopGood := newServer(t, "OVN_Southbound", "sb").listen(t)
 	s := source(t, Config{Southbound: []string{dead, frozen, stale, good}})
 
-	look := func() (*exporters.Snapshot, error, time.Duration) {
+	look := func() (*exporters.Snapshot, time.Duration, error) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		start := time.Now()
 		snap, err := s.Collector.Collect(ctx)
-		return snap, err, time.Since(start)
+		return snap, time.Since(start), err
 	}
-	if snap, err, took := look(); err != nil || len(snap.Samples) == 0 || took > 1900*time.Millisecond {
+	if snap, took, err := look(); err != nil || len(snap.Samples) == 0 || took > 1900*time.Millisecond {
 		t.Fatalf("first: %v after %v", err, took)
 	}
-	if _, err, took := look(); err != nil || took > 300*time.Millisecond {
+	if _, took, err := look(); err != nil || took > 300*time.Millisecond {
 		t.Errorf("second goes to the one that answered: %v after %v", err, took)
 	}
 	stopGood()
-	snap, err, _ := look()
+	snap, _, err := look()
 	if snap != nil || !errors.Is(err, syscall.ECONNREFUSED) || !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ovsdb.ErrStale) {
 		t.Fatalf("all gone: %v, %v", snap, err)
 	}

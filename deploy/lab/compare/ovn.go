@@ -57,7 +57,7 @@ func ovnReadings(global, chassis, private ovsdbTable) (readings, error) {
 	hosts := make(map[any]string)
 	list, err := chassis.rows()
 	if err != nil {
-		return nil, fmt.Errorf("Chassis: %w", err)
+		return nil, fmt.Errorf("table Chassis: %w", err)
 	}
 	for _, row := range list {
 		hosts[row["name"]] = fmt.Sprint(row["hostname"])
@@ -65,7 +65,7 @@ func ovnReadings(global, chassis, private ovsdbTable) (readings, error) {
 	}
 	list, err = private.rows()
 	if err != nil {
-		return nil, fmt.Errorf("Chassis_Private: %w", err)
+		return nil, fmt.Errorf("table Chassis_Private: %w", err)
 	}
 	for _, row := range list {
 		host, known := hosts[row["name"]]
