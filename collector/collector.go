@@ -236,7 +236,7 @@ func (c *Collector) open(addr string) (p *parts, err error) {
 	if err != nil {
 		return p, err
 	}
-	p.engine, err = query.NewEngine(c.opts.DataDir, c.opts.Limits, c.parser, c.evaluationInterval, c.logger.With("component", "engine"), c.registry)
+	p.engine, err = query.NewEngine(c.opts.DataDir, c.opts.Limits, c.parser, c.evaluationInterval, quieted(c.logger, nil).With("component", "engine"), c.registry)
 	if err != nil {
 		return p, err
 	}

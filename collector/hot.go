@@ -94,7 +94,7 @@ func openHot(o hotOptions) (*hot, error) {
 		}
 		return keepUnshipped(blocks, tsdb.DefaultBlocksToDelete(db)(blocks), o.unshipped(), o.maxKept)
 	}
-	db, err := tsdb.Open(o.dir, o.logger, o.reg, opts, h.stats)
+	db, err := tsdb.Open(o.dir, quieted(o.logger, nil), o.reg, opts, h.stats)
 	if err != nil && walIsBeyondRepair(err) {
 		aside, moveErr := o.setAsideHead()
 		if moveErr != nil {
@@ -103,7 +103,7 @@ func openHot(o hotOptions) (*hot, error) {
 		o.logger.Error("the write-ahead log could not be repaired and was put aside; the hot storage begins anew from its blocks, queries of the time before use the long-term store",
 			"dir", o.walDir(), "kept_as", aside, "err", err)
 		h.damaged(o)
-		db, err = tsdb.Open(o.dir, o.logger, o.reg, opts, h.stats)
+		db, err = tsdb.Open(o.dir, quieted(o.logger, nil), o.reg, opts, h.stats)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open the hot storage in %s: %w", o.dir, err)

@@ -44,7 +44,9 @@ type parts struct {
 // build makes the managers; none of them runs yet.
 func (p *parts) build(c *Collector, queryable *query.Queryable) error {
 	p.ctx, p.cancel = context.WithCancel(context.Background())
-	named := func(component string) *slog.Logger { return c.logger.With("component", component) }
+	named := func(component string) *slog.Logger {
+		return quieted(c.logger, func() bool { return p.ctx.Err() != nil }).With("component", component)
+	}
 	scheme := c.current.GlobalConfig.MetricNameValidationScheme
 
 	sd, err := discovery.CreateAndRegisterSDMetrics(c.registry)

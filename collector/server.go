@@ -43,7 +43,7 @@ func serve(listen, webConfigFile string, h http.Handler, logger *slog.Logger) (*
 	}
 	go func() {
 		defer close(s.done)
-		err := web.Serve(l, s.http, &web.FlagConfig{WebConfigFile: &webConfigFile}, logger)
+		err := web.Serve(l, s.http, &web.FlagConfig{WebConfigFile: &webConfigFile}, quieted(logger, nil))
 		if !errors.Is(err, http.ErrServerClosed) {
 			s.err = fmt.Errorf("HTTP server on %s: %w", s.addr, err)
 		}

@@ -64,7 +64,7 @@ func everything(f config.File, store *parts.Store, open parts.OpenMon, logger *s
 	}
 	list := ahead
 	if f.Store.Embedded() {
-		list = append(list, parts.EmbeddedStore(f, logger))
+		list = append(list, store.Embed(f))
 	}
 	group = parts.NewGroup(logger, append(list, store.Part(), collector, exporter, planner)...)
 	return group, nil

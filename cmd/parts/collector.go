@@ -1,10 +1,12 @@
 package parts
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -13,6 +15,7 @@ import (
 	"mcloud/alerts"
 	"mcloud/cmd/config"
 	"mcloud/collector"
+	"mcloud/collector/clickhouse"
 	"mcloud/collector/httpapi"
 )
 
@@ -32,6 +35,7 @@ func Collector(f config.File, store *Store, version string, others func() []Part
 		HotRetention:  time.Duration(f.Collector.HotRetention),
 		Store:         store,
 		LongTerm:      store,
+		LongTermAway:  func(err error) bool { return errors.Is(err, clickhouse.ErrUnavailable) },
 		Records:       store,
 		RecordsUnavailable: func(err error) bool {
 			return !errors.Is(err, mcloud.ErrInvalid)
@@ -53,7 +57,17 @@ func Collector(f config.File, store *Store, version string, others func() []Part
 	if err != nil {
 		return Part{}, nil, err
 	}
-	return Part{Name: "collector", Ready: c.Ready(), Run: c.Run, URL: func() string { return "http://" + f.Collector.Listen }}, c, nil
+	if err := c.Registry().Register(store); err != nil {
+		return Part{}, nil, fmt.Errorf("metrics of the store's client: %w", err)
+	}
+	run := func(ctx context.Context) error {
+		err := c.Run(ctx)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return listenError(f.Collector.Listen, "collector.listen", err)
+		}
+		return err
+	}
+	return Part{Name: "collector", Ready: c.Ready(), Run: run, URL: func() string { return "http://" + f.Collector.Listen }}, c, nil
 }
 
 // PrometheusConfig is the collector's configuration in Prometheus's words: our

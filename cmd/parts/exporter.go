@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"mcloud/cmd/config"
 	"mcloud/exporters"
@@ -37,7 +38,7 @@ func Exporter(f config.File, open OpenMon, logger *slog.Logger) (Part, error) {
 	for _, s := range f.Exporter.Sets {
 		sets = append(sets, exporters.Set(s))
 	}
-	runner := exporters.NewRunner(exporters.Options{Recorder: records, Logger: logger, Sets: sets})
+	runner := exporters.NewRunner(exporters.Options{Recorder: records, Logger: logger, Sets: sets, StopTimeout: 2 * time.Second})
 	if err := runner.Registry().Register(records); err != nil {
 		return Part{}, fmt.Errorf("metrics of the spool: %w", err)
 	}

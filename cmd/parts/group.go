@@ -10,7 +10,11 @@ import (
 	"log/slog"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
+
+	"mcloud/collector"
+	"mcloud/collector/embedded"
 )
 
 // Part is one long-running piece.
@@ -86,6 +90,13 @@ func (g *Group) WaitReady(ctx context.Context) error {
 	return nil
 }
 
+// inUse says that another process has what a part needs. That is a mistake at the
+// start, not a fault to live with, also where a part is optional; and where one
+// part finds it, others mostly do as well.
+func inUse(err error) bool {
+	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, embedded.ErrInUse) || errors.Is(err, collector.ErrInUse)
+}
+
 type ended struct {
 	index int
 	err   error
@@ -124,7 +135,7 @@ func (g *Group) Run(ctx context.Context) error {
 			delete(running, e.index)
 			p := g.Parts[e.index]
 			switch {
-			case e.err != nil && p.Optional:
+			case e.err != nil && p.Optional && !inUse(e.err):
 				g.Logger.Error(p.Name+" failed, the other parts go on", "error", e.err)
 			case e.err != nil:
 				failure = fmt.Errorf("%s: %w", p.Name, e.err)
@@ -136,24 +147,44 @@ func (g *Group) Run(ctx context.Context) error {
 	deadline := time.After(StopTimeout)
 	for i := len(g.Parts) - 1; i >= 0; i-- {
 		cancels[i]()
-		for running[i] {
+		patience := time.After(StopTimeout / 3) // one that hangs must not cost the others their orderly end
+		for waiting := true; waiting && running[i]; {
 			select {
 			case e := <-done:
-				delete(running, e.index)
-				if e.err != nil && !errors.Is(e.err, context.Canceled) {
-					g.Logger.Error("part ended with an error while stopping", "part", g.Parts[e.index].Name, "error", e.err)
-				}
+				g.stopped(e, running, failure)
+			case <-patience:
+				waiting = false
 			case <-deadline:
-				for j := range i {
-					cancels[j]()
-				}
-				var late []string
-				for j := range running {
-					late = append(late, g.Parts[j].Name)
-				}
-				return errors.Join(failure, fmt.Errorf("%s did not stop within %s", strings.Join(late, ", "), StopTimeout))
+				return errors.Join(failure, g.late(running, cancels))
 			}
 		}
 	}
+	for len(running) > 0 {
+		select {
+		case e := <-done:
+			g.stopped(e, running, failure)
+		case <-deadline:
+			return errors.Join(failure, g.late(running, cancels))
+		}
+	}
 	return failure
+}
+
+func (g *Group) stopped(e ended, running map[int]bool, failure error) {
+	delete(running, e.index)
+	if e.err != nil && !errors.Is(e.err, context.Canceled) && !(failure != nil && inUse(e.err)) {
+		g.Logger.Error("part ended with an error while stopping", "part", g.Parts[e.index].Name, "error", e.err)
+	}
+}
+
+// late names the parts that still run, after all were told to stop.
+func (g *Group) late(running map[int]bool, cancels []context.CancelFunc) error {
+	var names []string
+	for i, p := range g.Parts {
+		cancels[i]()
+		if running[i] {
+			names = append(names, p.Name)
+		}
+	}
+	return fmt.Errorf("%s did not stop within %s", strings.Join(names, ", "), StopTimeout)
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/exporter-toolkit/web"
@@ -16,9 +17,16 @@ import (
 func listen(address, flag string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w; choose another address with --%s", address, err, flag)
+		return nil, listenError(address, flag, err)
 	}
 	return l, nil
+}
+
+func listenError(address, flag string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w: another program listens on %s; stop it, or choose another address with --%s", syscall.EADDRINUSE, address, flag)
+	}
+	return fmt.Errorf("%w; choose another address with --%s", err, flag)
 }
 
 // serve answers with handler until ctx ends. webConfig is an exporter-toolkit

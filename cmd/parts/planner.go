@@ -93,7 +93,15 @@ func Planner(f config.File, store *Store, version string, logger *slog.Logger) (
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
 			done := make(chan error, 1)
-			go func() { done <- p.Run(ctx) }()
+			go func() {
+				// The first plan of a start needs the store, which opens meanwhile.
+				select {
+				case <-store.Ready():
+				case <-time.After(2 * startTime):
+				case <-ctx.Done():
+				}
+				done <- p.Run(ctx)
+			}()
 			close(ready)
 			err = serve(ctx, l, f.Planner.WebConfig, handler, logger)
 			cancel()

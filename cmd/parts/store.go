@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/storage"
 
 	"mcloud"
@@ -51,50 +52,77 @@ func EmbeddedStore(f config.File, logger *slog.Logger) Part {
 	}
 }
 
-// Store is the client of the store. It connects in the background and again
-// after losses: until then every call says why it cannot be answered.
+// Store is the client of the store. It connects in the background: until then
+// every call says why it cannot be answered.
 type Store struct {
 	options clickhouse.Options
 	logger  *slog.Logger
 	ready   chan struct{}
+	engine  <-chan struct{} // closed when the process's own engine serves; nil without one
 
-	mu  sync.RWMutex
-	db  *clickhouse.DB
-	err error // why there is no db
+	mu      sync.RWMutex
+	db      *clickhouse.DB
+	metrics prometheus.Collector // of db
+	err     error                // why there is no db
 }
-
-// errConnecting stands until the first try has ended.
-var errConnecting = errors.New("the store is being connected to")
 
 // NewStore makes the client of f's store.
 func NewStore(f config.File, logger *slog.Logger) *Store {
 	return &Store{
-		options: clickhouse.Options{URL: f.Store.Address(), Database: f.Store.Database, User: f.Store.User, PasswordFile: f.Store.PasswordFile, CAFile: f.Store.CA, Logger: logger},
-		logger:  logger,
-		ready:   make(chan struct{}),
-		err:     errConnecting,
+		options: clickhouse.Options{
+			URL: f.Store.Address(), Database: f.Store.Database, User: f.Store.User, PasswordFile: f.Store.PasswordFile, CAFile: f.Store.CA,
+			Retention: time.Duration(f.Store.Retention), Logger: logger,
+		},
+		logger: logger,
+		ready:  make(chan struct{}),
+		err:    fmt.Errorf("%w: it is being connected to", clickhouse.ErrUnavailable),
 	}
+}
+
+// Embed is the embedded store in the same process. The client then waits for it,
+// so that it never writes into another store that has the address.
+func (s *Store) Embed(f config.File) Part {
+	part := EmbeddedStore(f, s.logger)
+	s.engine = part.Ready
+	open := part.Run
+	part.Run = func(ctx context.Context) error {
+		err := open(ctx)
+		if err != nil {
+			s.unavailable(err)
+		}
+		return err
+	}
+	return part
 }
 
 const (
 	connectTimeout   = 20 * time.Second
 	firstReconnect   = 250 * time.Millisecond
 	slowestReconnect = 15 * time.Second
+	// startTime is what a store that is started together with the others may take.
+	startTime = 5 * time.Second
 )
 
 // Part keeps trying to connect and to bring the schema up to date.
 func (s *Store) Part() Part {
-	return Part{Name: "store client", Ready: s.ready, Optional: true, URL: func() string { return s.options.URL }, Run: s.run}
+	return Part{Name: "store client", Ready: s.ready, Optional: true, Run: s.run}
 }
 
 func (s *Store) run(ctx context.Context) error {
+	if s.engine != nil {
+		select {
+		case <-s.engine:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 	backoff := firstReconnect
 	said := ""
 	for began := time.Now(); ; {
-		db, err := s.connect(ctx)
+		db, metrics, err := s.connect(ctx)
 		if err == nil {
 			s.mu.Lock()
-			s.db, s.err = db, nil
+			s.db, s.metrics, s.err = db, metrics, nil
 			s.mu.Unlock()
 			close(s.ready)
 			s.logger.Info("store connected", "url", s.options.URL)
@@ -104,13 +132,11 @@ func (s *Store) run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		s.mu.Lock()
-		s.err = fmt.Errorf("%w: %w", clickhouse.ErrUnavailable, err)
-		s.mu.Unlock()
-		// An embedded store needs a moment to open: that is no news.
-		if err.Error() != said && time.Since(began) > 3*time.Second {
+		s.unavailable(err)
+		starting := errors.Is(err, clickhouse.ErrUnavailable) && time.Since(began) < startTime
+		if !starting && err.Error() != said {
 			said = err.Error()
-			s.logger.Error("store does not answer; the hot hours, rules and alerts go on, records wait on disk", "error", err)
+			s.logger.Error("the store cannot be used; the hot hours, rules and alerts go on, everything else waits on disk until it can", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -121,17 +147,43 @@ func (s *Store) run(ctx context.Context) error {
 	}
 }
 
-func (s *Store) connect(ctx context.Context) (*clickhouse.DB, error) {
+func (s *Store) unavailable(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !errors.Is(err, clickhouse.ErrUnavailable) {
+		err = fmt.Errorf("%w: %w", clickhouse.ErrUnavailable, err)
+	}
+	s.err = err
+}
+
+func (s *Store) connect(ctx context.Context) (*clickhouse.DB, prometheus.Collector, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	db, err := clickhouse.Open(ctx, s.options)
+	// Of its own for each try, since metrics can be registered once only.
+	registry := prometheus.NewRegistry()
+	options := s.options
+	options.Registerer = registry
+	db, err := clickhouse.Open(ctx, options)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := db.Migrate(ctx); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, nil, errors.Join(err, db.Close())
 	}
-	return db, nil
+	return db, registry, nil
+}
+
+// Describe implements prometheus.Collector; the metrics are known once connected.
+func (s *Store) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector with the metrics of the connection.
+func (s *Store) Collect(to chan<- prometheus.Metric) {
+	s.mu.RLock()
+	metrics := s.metrics
+	s.mu.RUnlock()
+	if metrics != nil {
+		metrics.Collect(to)
+	}
 }
 
 // DB returns the connection, or an error that wraps clickhouse.ErrUnavailable

@@ -166,6 +166,9 @@ func Open(o Options) (*Store, error) {
 		return undo(err)
 	}
 	if s.listener, err = net.Listen("tcp", o.Listen); err != nil {
+		if errors.Is(err, unix.EADDRINUSE) {
+			return undo(fmt.Errorf("%w: another program listens on %s; stop it, or choose another address with --store.listen", unix.EADDRINUSE, o.Listen))
+		}
 		return undo(fmt.Errorf("embedded store: %w; choose another address with --store.listen", err))
 	}
 	if err := load(library); err != nil {

@@ -29,6 +29,14 @@ type journey struct {
 	samples []record.RefSample
 }
 
+const (
+	// startTime is what a store that starts together with the collector may take: a
+	// shorter absence is no news, since what waits is on disk.
+	startTime = 10 * time.Second
+	// repeatAfter is how long an absence that lasts stays quiet in the log.
+	repeatAfter = 10 * time.Minute
+)
+
 // start waits for the first segment and opens it. Reading always begins at the first
 // held segment, for the series and times that lie before the checkpoint.
 func (j *journey) start(ctx context.Context) error {
@@ -235,7 +243,7 @@ func (j *journey) insist(ctx context.Context, token string, b Batch) error {
 			j.metrics.storeUp.Set(1)
 			j.metrics.shipped.Add(float64(b.Len()))
 			j.metrics.lastSuccess.Set(float64(now.UnixMilli()) / 1000)
-			if !failingSince.IsZero() {
+			if !said.IsZero() {
 				j.logger.Info("the long-term store takes samples again", "away", now.Sub(failingSince).Round(time.Second).String())
 			}
 			return nil
@@ -248,7 +256,7 @@ func (j *journey) insist(ctx context.Context, token string, b Batch) error {
 		if failingSince.IsZero() {
 			failingSince = now
 		}
-		if now.Sub(said) >= time.Minute {
+		if now.Sub(failingSince) >= startTime && now.Sub(said) >= repeatAfter {
 			said = now
 			j.logger.Error("the long-term store does not take samples; they wait on disk and the same batch is sent again",
 				"token", token, "samples", b.Len(), "waiting_since", failingSince.UTC().Format(time.RFC3339), "held_bytes", j.metrics.heldBytes.Load(), "err", err)
