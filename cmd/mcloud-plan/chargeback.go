@@ -2,11 +2,9 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"encoding/csv"
 	"fmt"
 	"io"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -34,38 +32,14 @@ A line marked "~" has a boundary that is known only from looks at the inventory.
   mcloud-plan chargeback --from 2026-11-01T00:00:00Z --to 2026-11-02T00:00:00Z --output csv`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			format, err := o.output.choose("table", "json", "csv")
-			if err != nil {
-				return err
-			}
-			client, err := o.client()
-			if err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), o.timeout)
-			defer cancel()
-			query := url.Values{}
-			for name, value := range map[string]string{"project": project, "from": from, "to": to} {
-				if value != "" {
-					query.Set(name, value)
-				}
-			}
-			var bill chargeback.Bill
-			raw, err := client.get(ctx, "/api/v1/chargeback", query, &bill)
-			if err != nil {
-				return err
-			}
-			return o.output.write(cmd.OutOrStdout(), func(w io.Writer) error {
-				switch format {
-				case "json":
-					_, err := w.Write(raw)
-					return err
-				case "csv":
-					return writeBillCSV(w, bill)
-				}
-				writeBill(w, bill, details)
-				return nil
-			})
+			return question[chargeback.Bill]{
+				path: "/api/v1/chargeback", query: map[string]string{"project": project, "from": from, "to": to},
+				choices: []string{"table", "json", "csv"},
+				formats: map[string]func(io.Writer, chargeback.Bill) error{
+					"csv":   writeBillCSV,
+					"table": func(w io.Writer, b chargeback.Bill) error { return writeBill(w, b, details) },
+				},
+			}.ask(cmd, o)
 		},
 	}
 	c.Flags().StringVar(&project, "project", "", "name or id of a project (default: all)")
@@ -75,7 +49,7 @@ A line marked "~" has a boundary that is known only from looks at the inventory.
 	return c
 }
 
-func writeBill(w io.Writer, b chargeback.Bill, details bool) {
+func writeBill(w io.Writer, b chargeback.Bill, details bool) error {
 	fmt.Fprintf(w, "Usage from %s to %s (UTC, end exclusive)\n\n", b.From.Format(time.RFC3339), b.To.Format(time.RFC3339))
 	unit := map[chargeback.Meter]string{chargeback.MeterServer: "server seconds", chargeback.MeterVolume: "GiB seconds"}
 	if details {
@@ -107,6 +81,7 @@ func writeBill(w io.Writer, b chargeback.Bill, details bool) {
 	if b.Estimated > 0 {
 		fmt.Fprintf(w, "\n%d lines have an estimated boundary (--details marks them).\n", b.Estimated)
 	}
+	return nil
 }
 
 func writeBillCSV(w io.Writer, b chargeback.Bill) error {

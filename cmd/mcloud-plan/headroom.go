@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"io"
-	"net/url"
 
 	"github.com/spf13/cobra"
 
@@ -24,37 +22,14 @@ and without disabled and down hosts. No reserve is kept back.`,
   mcloud-plan headroom --flavor m1.large --zone az-a --output json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			format, err := o.output.choose("table", "json", "csv")
-			if err != nil {
-				return err
-			}
-			client, err := o.client()
-			if err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), o.timeout)
-			defer cancel()
-			query := url.Values{}
-			for name, value := range map[string]string{"flavor": flavor, "zone": zone} {
-				if value != "" {
-					query.Set(name, value)
-				}
-			}
-			var all []capacity.Headroom
-			raw, err := client.get(ctx, "/api/v1/headroom", query, &all)
-			if err != nil {
-				return err
-			}
-			return o.output.write(cmd.OutOrStdout(), func(w io.Writer) error {
-				switch format {
-				case "json":
-					_, err := w.Write(raw)
-					return err
-				case "csv":
-					return report.WriteHeadroomCSV(w, all)
-				}
-				return report.WriteHeadroomTable(w, all)
-			})
+			return question[[]capacity.Headroom]{
+				path: "/api/v1/headroom", query: map[string]string{"flavor": flavor, "zone": zone},
+				choices: []string{"table", "json", "csv"},
+				formats: map[string]func(io.Writer, []capacity.Headroom) error{
+					"csv":   report.WriteHeadroomCSV,
+					"table": report.WriteHeadroomTable,
+				},
+			}.ask(cmd, o)
 		},
 	}
 	c.Flags().StringVar(&flavor, "flavor", "", "name or id of a flavor (default: all)")

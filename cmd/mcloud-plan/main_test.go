@@ -20,7 +20,12 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs testdata/*.txtar against a planner of the test cloud.
 func TestScripts(t *testing.T) {
-	p, err := planner.New(plannertest.Options())
+	options := plannertest.Options()
+	p, err := planner.New(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, err := routes(options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +38,7 @@ func TestScripts(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	server := httptest.NewServer(httpapi.New(httpapi.Options{Planner: p, Now: func() time.Time { return plannertest.At }}))
+	server := httptest.NewServer(httpapi.New(httpapi.Options{Planner: p, Routes: more, Now: func() time.Time { return plannertest.At }}))
 	t.Cleanup(server.Close)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",

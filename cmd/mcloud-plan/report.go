@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"io"
-	"net/url"
 
 	"github.com/spf13/cobra"
 
@@ -27,37 +25,15 @@ that needs nothing beside itself, and json has every number of all of them.`,
   mcloud-plan report --output json | jq '.answers[] | {name, p50, order_by}'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			format, err := o.output.choose("table", "json", "csv", "html")
-			if err != nil {
-				return err
-			}
-			client, err := o.client()
-			if err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), o.timeout)
-			defer cancel()
-			query := url.Values{}
-			if at != "" {
-				query.Set("at", at)
-			}
-			var d report.Document
-			raw, err := client.get(ctx, "/api/v1/report", query, &d)
-			if err != nil {
-				return err
-			}
-			return o.output.write(cmd.OutOrStdout(), func(w io.Writer) error {
-				switch format {
-				case "json":
-					_, err := w.Write(raw)
-					return err
-				case "csv":
-					return report.WriteCSV(w, d)
-				case "html":
-					return report.WriteHTML(w, d)
-				}
-				return report.WriteTable(w, d)
-			})
+			return question[report.Document]{
+				path: "/api/v1/report", query: map[string]string{"at": at},
+				choices: []string{"table", "json", "csv", "html"},
+				formats: map[string]func(io.Writer, report.Document) error{
+					"csv":   report.WriteCSV,
+					"html":  report.WriteHTML,
+					"table": report.WriteTable,
+				},
+			}.ask(cmd, o)
 		},
 	}
 	c.Flags().StringVar(&at, "at", "", "as of this instant, from what was stored then: 2026-11-01 or 2026-11-01T12:00:00Z")

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"mcloud"
+	"mcloud/planner"
+	"mcloud/planner/chargeback"
+	"mcloud/planner/httpapi"
+	"mcloud/planner/plannertest"
+	"mcloud/planner/rebalance"
+)
+
+// ledger is the test cloud's inventory with one project's past, and the events
+// that are posted to it.
+type ledger struct {
+	planner.Inventory
+	mu     sync.Mutex
+	events []mcloud.Event
+}
+
+func (l *ledger) Objects(ctx context.Context, cloud string, kind mcloud.Kind, at time.Time) ([]mcloud.Version, error) {
+	if kind == mcloud.KindProject {
+		return []mcloud.Version{{Cloud: cloud, Object: mcloud.NewObject(kind, "p1", "acme", "", "", mcloud.Project{Name: "acme", Enabled: true})}}, nil
+	}
+	found, err := l.Inventory.Objects(ctx, cloud, kind, at)
+	if kind == mcloud.KindProvider && len(found) > 0 {
+		var p mcloud.Provider // the hot one
+		if err := json.Unmarshal(found[0].Attributes, &p); err != nil {
+			return nil, err
+		}
+		p.Usages["MEMORY_MB"] = p.Inventories["MEMORY_MB"].Capacity()
+		found = slices.Clone(found)
+		found[0].Object = mcloud.NewObject(kind, found[0].ID, found[0].Name, found[0].Parent, "", p)
+	}
+	return found, err
+}
+
+func (l *ledger) Versions(_ context.Context, cloud string, kind mcloud.Kind, _, _ time.Time) ([]mcloud.Version, error) {
+	start := plannertest.At.Add(-10 * time.Hour)
+	switch kind {
+	case mcloud.KindServer:
+		return []mcloud.Version{{Cloud: cloud, From: start.Add(time.Minute), Object: mcloud.NewObject(kind, "s1", "web", "", "p1",
+			mcloud.Server{Name: "web", Flavor: "m1.small", Status: "ACTIVE", Created: start, Launched: start.Add(9 * time.Second)})}}, nil
+	case mcloud.KindServerAction:
+		return []mcloud.Version{{Cloud: cloud, From: start.Add(time.Minute), Object: mcloud.NewObject(kind, "s1/req-1", "create", "s1", "p1", mcloud.ServerAction{Action: "create", Start: start})}}, nil
+	case mcloud.KindVolume:
+		return []mcloud.Version{{Cloud: cloud, From: start, Object: mcloud.NewObject(kind, "v1", "data", "", "p1", mcloud.Volume{Name: "data", Type: "nvme", SizeGiB: 73, Status: "available", Created: start})}}, nil
+	}
+	return nil, nil
+}
+
+func (l *ledger) Events(_ context.Context, f planner.EventFilter) ([]mcloud.Event, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var found []mcloud.Event
+	for _, e := range l.events {
+		if slices.Contains(f.Kinds, e.Kind) {
+			found = append(found, e)
+		}
+	}
+	return found, nil
+}
+
+func (l *ledger) Post(_ context.Context, b mcloud.Batch) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.events = append(l.events, b.Events...)
+	return b.Validate()
+}
+
+const testRates = `
+currency: EUR
+rates:
+  - {meter: server, sku: m1.small, price: "0.0240", per: hour}
+  - {meter: volume, sku: nvme, price: "0.10", per: month}
+`
+
+func routes(o planner.Options) ([]httpapi.Route, error) {
+	card, err := chargeback.ReadRateCard(strings.NewReader(testRates))
+	if err != nil {
+		return nil, err
+	}
+	l := &ledger{Inventory: o.Inventory}
+	now := func() time.Time { return plannertest.At }
+	steerer := planner.Steerer{Cloud: o.Cloud, Ledger: l, Recorder: l, Options: rebalance.Options{Isolation: true}, Now: now}
+	return append(httpapi.BillRoutes(planner.Biller{Cloud: o.Cloud, Ledger: l, Card: card}, now), httpapi.RebalanceRoutes(steerer)...), nil
+}
