@@ -81,8 +81,11 @@ func lockDir(dir string) (release func() error, err error) {
 		}
 		return nil, errors.Join(fmt.Errorf("lock the data directory %s: %w", dir, err), cerr)
 	}
-	if err := f.Truncate(0); err == nil {
+	if err = f.Truncate(0); err == nil {
 		_, err = fmt.Fprint(f, os.Getpid())
 	}
-	return f.Close, err
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock the data directory %s: %w", dir, err), f.Close())
+	}
+	return f.Close, nil
 }
