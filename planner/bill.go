@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"mcloud"
@@ -49,7 +50,8 @@ func (b Biller) Bill(ctx context.Context, project string, from, to time.Time) (c
 	if !to.After(from) {
 		return chargeback.Bill{}, fmt.Errorf("the period ends %s, not after its begin %s: %w", to.Format(time.RFC3339), from.Format(time.RFC3339), ErrBadRequest)
 	}
-	projects, err := b.Ledger.Objects(ctx, b.Cloud, mcloud.KindProject, time.Time{})
+	// A project that is deleted by now still owes.
+	projects, err := b.Ledger.Versions(ctx, b.Cloud, mcloud.KindProject, from.Add(-before), time.Now())
 	if err != nil {
 		return chargeback.Bill{}, fmt.Errorf("read projects: %w", err)
 	}
@@ -92,7 +94,8 @@ func (b Biller) read(ctx context.Context, project string, from, to time.Time) (c
 			}
 		}
 	}
-	types, err := b.Ledger.Objects(ctx, b.Cloud, mcloud.KindVolumeType, time.Time{})
+	// Types that were deleted since still name what was used then.
+	types, err := b.Ledger.Versions(ctx, b.Cloud, mcloud.KindVolumeType, from.Add(-before), time.Now())
 	if err != nil {
 		return in, fmt.Errorf("read volume types: %w", err)
 	}
@@ -123,7 +126,7 @@ func projectID(projects []mcloud.Version, project string) (string, error) {
 		if p.ID == project {
 			return p.ID, nil
 		}
-		if p.Name == project {
+		if p.Name == project && !slices.Contains(named, p.ID) {
 			named = append(named, p.ID)
 		}
 	}

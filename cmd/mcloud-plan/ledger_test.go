@@ -25,9 +25,6 @@ type ledger struct {
 }
 
 func (l *ledger) Objects(ctx context.Context, cloud string, kind mcloud.Kind, at time.Time) ([]mcloud.Version, error) {
-	if kind == mcloud.KindProject {
-		return []mcloud.Version{{Cloud: cloud, Object: mcloud.NewObject(kind, "p1", "acme", "", "", mcloud.Project{Name: "acme", Enabled: true})}}, nil
-	}
 	found, err := l.Inventory.Objects(ctx, cloud, kind, at)
 	if kind == mcloud.KindProvider && len(found) > 0 {
 		var p mcloud.Provider // the hot one
@@ -44,6 +41,8 @@ func (l *ledger) Objects(ctx context.Context, cloud string, kind mcloud.Kind, at
 func (l *ledger) Versions(_ context.Context, cloud string, kind mcloud.Kind, _, _ time.Time) ([]mcloud.Version, error) {
 	start := plannertest.At.Add(-10 * time.Hour)
 	switch kind {
+	case mcloud.KindProject:
+		return []mcloud.Version{{Cloud: cloud, From: start, Object: mcloud.NewObject(kind, "p1", "acme", "", "", mcloud.Project{Name: "acme", Enabled: true})}}, nil
 	case mcloud.KindServer:
 		return []mcloud.Version{{Cloud: cloud, From: start.Add(time.Minute), Object: mcloud.NewObject(kind, "s1", "web", "", "p1",
 			mcloud.Server{Name: "web", Flavor: "m1.small", Status: "ACTIVE", Created: start, Launched: start.Add(9 * time.Second)})}}, nil

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"mcloud"
@@ -167,7 +168,7 @@ func (w *sampleWriter) take(name string, set map[string]string, times []int64, v
 		w.windows, w.seen = map[int64]*clickhouse.Batch{}, map[uint64]bool{}
 	}
 	builder := labels.NewBuilder(labels.FromMap(set))
-	series := builder.Set(labels.MetricName, name).Set("job", "exporter").Set("instance", w.instance).Labels()
+	series := builder.Set(model.MetricNameLabel, name).Set("job", "exporter").Set("instance", w.instance).Labels()
 	w.seen[series.Hash()] = true
 	for i := 0; i < len(times); {
 		key := times[i] / window.Milliseconds()
