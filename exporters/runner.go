@@ -251,6 +251,9 @@ func (r *Runner) sayLooked() {
 	for _, t := range r.tasks {
 		of[t.state()]++
 	}
+	if of[healthNew] > 0 {
+		return // the program stops
+	}
 	args := []any{"sources", len(r.tasks), "complete", of[healthWhole]}
 	for _, h := range []health{healthPartial, healthFailing, healthAbsent} {
 		if of[h] > 0 {

@@ -124,6 +124,9 @@ func New(o Options) (*DB, error) {
 	return db, nil
 }
 
+// dialTimeout bounds the wait for a connection.
+const dialTimeout = 10 * time.Second
+
 // client is the driver's configuration.
 func (o Options) client() (*clickhouse.Options, error) {
 	u, err := url.Parse(o.URL)
@@ -147,7 +150,7 @@ func (o Options) client() (*clickhouse.Options, error) {
 		Addr:            []string{u.Host},
 		HttpUrlPath:     u.Path,
 		Auth:            clickhouse.Auth{Database: o.Database, Username: o.User, Password: password},
-		DialTimeout:     10 * time.Second,
+		DialTimeout:     dialTimeout,
 		ReadTimeout:     max(o.ReadTimeout, o.WriteTimeout),
 		MaxOpenConns:    o.Connections,
 		MaxIdleConns:    o.Connections,
@@ -194,6 +197,10 @@ func redact(s string) string {
 func (db *DB) Check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
+	// First a question: ServerVersion takes no context and would dial without.
+	if err := db.ask(ctx, "connecting"); err != nil {
+		return err
+	}
 	version, err := db.conn.ServerVersion()
 	if err != nil {
 		return db.wrap(ctx, "connecting", err)
@@ -201,15 +208,19 @@ func (db *DB) Check(ctx context.Context) error {
 	if v := version.Version; v.Major < minVersion[0] || v.Major == minVersion[0] && v.Minor < minVersion[1] {
 		return fmt.Errorf("%w: %s runs %d.%d, mcloud needs ClickHouse %d.%d or newer", ErrOldServer, db.options.URL, v.Major, v.Minor, minVersion[0], minVersion[1])
 	}
-	return db.Ping(ctx)
+	return nil
 }
 
 // Ping asks the store for a sign of life in the configured database.
 func (db *DB) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
+	return db.ask(ctx, "asking")
+}
+
+func (db *DB) ask(ctx context.Context, doing string) error {
 	var one uint8
-	return db.wrap(ctx, "asking", db.conn.QueryRow(ctx, "SELECT 1").Scan(&one))
+	return db.wrap(ctx, doing, db.conn.QueryRow(ctx, "SELECT 1").Scan(&one))
 }
 
 // Close ends all connections. Calls under way fail.

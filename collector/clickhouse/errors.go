@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"syscall"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -49,6 +50,31 @@ var transient = map[int32]bool{
 // denied are the codes that a user, not the data, is to blame for.
 var denied = map[int32]bool{192: true, 193: true, 194: true, 291: true, 497: true, 516: true}
 
+// brief is an error in fewer words.
+type brief struct {
+	error
+	text string
+}
+
+func (b brief) Error() string { return b.text }
+func (b brief) Unwrap() error { return b.error }
+
+// short leaves out the driver's own steps, and the URL of a request, which
+// repeats the address and carries every setting.
+func short(err error) error {
+	var ex *clickhouse.Exception
+	var request *url.Error
+	switch {
+	case errors.As(err, &ex):
+		return brief{err, ex.Error()}
+	case errors.As(err, &request):
+		return brief{err, request.Err.Error()}
+	case errors.Is(err, clickhouse.ErrAcquireConnTimeout):
+		return brief{err, "no connection within " + dialTimeout.String() + ": it hangs or is overloaded"}
+	}
+	return err
+}
+
 // wrap says what was being done, where, and which of the errors above it is.
 // nil stays nil, and the caller's own cancellation stays what it is.
 func (db *DB) wrap(ctx context.Context, doing string, err error) error {
@@ -63,6 +89,7 @@ func (db *DB) wrap(ctx context.Context, doing string, err error) error {
 		ca     x509.UnknownAuthorityError
 		cert   *tls.CertificateVerificationError
 	)
+	err = short(err)
 	switch {
 	case errors.Is(err, context.Canceled) && errors.Is(ctx.Err(), context.Canceled):
 		return fmt.Errorf("%s: %w", at, err)

@@ -105,7 +105,11 @@ func (r *Records) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		if code == http.StatusMethodNotAllowed {
 			w.Header().Set("Allow", http.MethodPost)
 		}
-		r.opts.Logger.Warn("posted records are not stored", "status", code, "from", req.RemoteAddr, "err", refused.err)
+		level := slog.LevelWarn
+		if code == http.StatusServiceUnavailable {
+			level = slog.LevelDebug // they are sent again, and who keeps them says so if it lasts
+		}
+		r.opts.Logger.Log(req.Context(), level, "posted records are not stored", "status", code, "from", req.RemoteAddr, "err", refused.err)
 	} else {
 		answer["events"], answer["inventories"] = len(batch.Events), len(batch.Inventories)
 	}
