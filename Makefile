@@ -34,7 +34,8 @@ test: prepare-test ## everything: checks, unit tests with -race, then the lab en
 	deploy/prepare/test
 
 e2e: build ## the end-to-end tests against a lab that is up and seeded (needs root)
-	$(GO) test -tags $(TAGS),lab -count=1 -timeout 30m -v ./deploy/e2e/... ./deploy/conformance/...
+	MCLOUD_LAB_CLOUDS=$(CURDIR)/deploy/lab/clouds.yaml $(GO) test -tags $(TAGS),lab -count=1 -timeout 30m -p 1 -run 'Lab' ./exporters/openstack ./exporters/ceph/rados ./exporters/ovn ./exporters/ovs ./deploy/conformance
+	$(GO) test -tags $(TAGS),lab -count=1 -timeout 30m -v ./deploy/e2e
 
 bench: prepare ## benchmarks, BENCH=regexp picks some
 	$(GO) test -tags $(TAGS) -run '^$$' -bench '$(BENCH)' -benchmem ./...

@@ -21,13 +21,16 @@ import (
 // labDir is where deploy/lab/ceph keeps its clusters.
 func labDir(t *testing.T, cluster string) string {
 	t.Helper()
+	if os.Getenv("MCLOUD_LAB_CLOUDS") == "" {
+		t.Skip("MCLOUD_LAB_CLOUDS names no clouds.yaml of a running lab; make lab-up lab-seed starts one, make e2e sets it")
+	}
 	root := os.Getenv("MCLOUD_LAB")
 	if root == "" {
 		root = "/var/lib/mcloud-lab"
 	}
 	dir := filepath.Join(root, "ceph", cluster)
 	if _, err := os.Stat(filepath.Join(dir, cluster+".conf")); err != nil {
-		t.Skipf("the Ceph lab is not up (deploy/lab/ceph/up): %v", err)
+		t.Fatalf("the Ceph lab is not up (deploy/lab/ceph/up): %v", err)
 	}
 	return dir
 }
