@@ -20,9 +20,12 @@ host_needs() {
   for need in "$@"; do command -v "${need%%=*}" >/dev/null || want+=("${need#*=}"); done
   [ ${#want[@]} -eq 0 ] && return 0
   say "installing on this machine: ${want[*]}"
-  { apt-get install -y -q --no-install-recommends "${want[@]}" ||
-    { apt-get update -q && apt-get install -y -q --no-install-recommends "${want[@]}"; }; } \
-    >"$lab_log/step-host-packages.log" 2>&1 </dev/null ||
+  # The lab's other parts install packages meanwhile: one at a time, as packages.sh has it.
+  (
+    flock -w 900 8 || { echo "$MCLOUD_LAB/packages.lock was held for 15 minutes"; exit 1; }
+    install=(apt-get -o DPkg::Lock::Timeout=600 install -y -q --no-install-recommends "${want[@]}")
+    "${install[@]}" || { apt-get update -q && "${install[@]}"; }
+  ) 8>"$MCLOUD_LAB/packages.lock" >"$lab_log/step-host-packages.log" 2>&1 </dev/null ||
     die "apt-get install ${want[*]}" "$lab_log/step-host-packages.log"
 }
 
@@ -33,7 +36,7 @@ apt_transport() {
 
 chroot_bootstrap() {
   [ -e "$lab_done/bootstrap" ] && return 0
-  host_needs mmdebstrap=mmdebstrap ip=iproute2 curl=curl jq=jq
+  host_needs mmdebstrap=mmdebstrap ip=iproute2 ps=procps curl=curl jq=jq
   local release main security sources
   release=$(. /etc/os-release && echo "$VERSION_CODENAME")
   main=$(apt_mirror "$release")
