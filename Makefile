@@ -28,6 +28,7 @@ check: prepare ## gofmt, vet, staticcheck, who may import whom
 	$(GO) test -count=1 .
 
 test-unit: ## what needs neither root nor a lab
+	@deploy/prepare/prepare unit
 	$(GO) test ./...
 
 test: prepare-test ## everything: checks, unit tests with -race, then the lab end to end (needs root)
