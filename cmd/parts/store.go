@@ -62,8 +62,10 @@ type Store struct {
 
 	mu      sync.RWMutex
 	db      *clickhouse.DB
-	metrics prometheus.Collector // of db
-	err     error                // why there is no db
+	metrics prometheus.Collector    // of db
+	answers context.Context         // ends when db no longer does
+	lost    context.CancelCauseFunc // ends answers
+	err     error                   // why db cannot be used
 }
 
 // NewStore makes the client of f's store.
@@ -122,11 +124,12 @@ func (s *Store) run(ctx context.Context) error {
 		db, metrics, err := s.connect(ctx)
 		if err == nil {
 			s.mu.Lock()
-			s.db, s.metrics, s.err = db, metrics, nil
+			s.db, s.metrics = db, metrics
 			s.mu.Unlock()
+			s.available()
 			close(s.ready)
 			s.logger.Info("store connected", "url", s.options.URL)
-			<-ctx.Done()
+			s.watch(ctx, db)
 			return db.Close()
 		}
 		if ctx.Err() != nil {
@@ -147,6 +150,53 @@ func (s *Store) run(ctx context.Context) error {
 	}
 }
 
+const (
+	signPeriod  = 2 * time.Second
+	signTimeout = 2 * time.Second
+	// signsMissed in a row mean that the store is away.
+	signsMissed = 2
+)
+
+// watch looks for signs of life until ctx ends. While there are none, calls fail
+// at once and queries under way end, instead of waiting for a store that hangs.
+func (s *Store) watch(ctx context.Context, db *clickhouse.DB) {
+	period := time.NewTicker(signPeriod)
+	defer period.Stop()
+	missed, last := 0, time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			s.unavailable(errors.New("mcloud stops"))
+			return
+		case <-period.C:
+		}
+		bounded, cancel := context.WithTimeout(ctx, signTimeout)
+		err := db.Alive(bounded)
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+		case err == nil:
+			if missed >= signsMissed {
+				s.available()
+				s.logger.Info("the store answers again", "away", time.Since(last).Round(time.Second).String())
+			}
+			missed, last = 0, time.Now()
+		default:
+			if missed++; missed == signsMissed {
+				s.unavailable(err)
+				s.logger.Error("the store does not answer; the hot hours, rules and alerts go on, everything else waits on disk until it does", "error", err)
+			}
+		}
+	}
+}
+
+func (s *Store) available() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answers, s.lost = context.WithCancelCause(context.Background())
+	s.err = nil
+}
+
 func (s *Store) unavailable(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -154,6 +204,9 @@ func (s *Store) unavailable(err error) {
 		err = fmt.Errorf("%w: %w", clickhouse.ErrUnavailable, err)
 	}
 	s.err = err
+	if s.lost != nil {
+		s.lost(err)
+	}
 }
 
 func (s *Store) connect(ctx context.Context) (*clickhouse.DB, prometheus.Collector, error) {
@@ -231,7 +284,14 @@ func (s *Store) Querier(mint, maxt int64) (storage.Querier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return db.Querier(mint, maxt)
+	s.mu.RLock()
+	answers := s.answers
+	s.mu.RUnlock()
+	querier, err := db.Querier(mint, maxt)
+	if err != nil {
+		return nil, err
+	}
+	return newPatient(querier, answers), nil
 }
 
 // Objects implements the planner's inventory.

@@ -14,6 +14,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -58,6 +60,7 @@ var minVersion = [2]uint64{24, 8}
 type DB struct {
 	options     Options
 	conn        clickhouse.Conn
+	alive       http.Client // apart from conn, whose connections may all be busy
 	series      registry
 	inventories inventories
 	metrics     metrics
@@ -115,7 +118,7 @@ func New(o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store %s: %w", o.URL, err)
 	}
-	db := &DB{options: o, conn: conn}
+	db := &DB{options: o, conn: conn, alive: http.Client{Transport: &http.Transport{TLSClientConfig: client.TLS.Clone(), DialContext: (&net.Dialer{Timeout: dialTimeout}).DialContext}}}
 	db.series.init()
 	db.inventories.init()
 	if err := db.metrics.init(o.Registerer); err != nil {
@@ -223,5 +226,31 @@ func (db *DB) ask(ctx context.Context, doing string) error {
 	return db.wrap(ctx, doing, db.conn.QueryRow(ctx, "SELECT 1").Scan(&one))
 }
 
+// Alive asks whether anything answers at the store's address, which a busy
+// store does at once and one that hangs does not. It logs in nowhere.
+func (db *DB) Alive(ctx context.Context) error {
+	const doing = "asking for a sign of life"
+	u, err := url.JoinPath(db.options.URL, "ping")
+	if err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
+	if err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	response, err := db.alive.Do(request)
+	if err != nil {
+		return db.wrap(ctx, doing, err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode >= http.StatusInternalServerError {
+		return fmt.Errorf("%w: %s (%s): %s", ErrUnavailable, doing, u, response.Status)
+	}
+	return nil
+}
+
 // Close ends all connections. Calls under way fail.
-func (db *DB) Close() error { return db.conn.Close() }
+func (db *DB) Close() error {
+	db.alive.CloseIdleConnections()
+	return db.conn.Close()
+}
