@@ -3,6 +3,7 @@ package collector
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 )
 
@@ -12,6 +13,13 @@ import (
 type quiet struct {
 	slog.Handler
 	stopping func() bool
+}
+
+// repairing are the ends of what the TSDB warns of while it repairs its WAL, step
+// by step; openHot says afterwards what that took away.
+var repairing = []string{
+	"WAL read error, attempting repair", "Starting corruption repair",
+	"Deleting all segments newer than corrupted segment", "Rewrite corrupted segment",
 }
 
 // quieted is l for a part of Prometheus. stopping may be nil.
@@ -34,8 +42,8 @@ func (q quiet) Enabled(ctx context.Context, l slog.Level) bool {
 // Handle implements slog.Handler.
 func (q quiet) Handle(ctx context.Context, r slog.Record) error {
 	r.Level = q.level(r.Level)
-	if strings.Contains(r.Message, "WAL read error, attempting repair") {
-		r.Level = slog.LevelDebug // openHot says what the repair took away
+	if slices.ContainsFunc(repairing, func(m string) bool { return strings.HasSuffix(r.Message, m) }) {
+		r.Level = slog.LevelDebug
 	}
 	if !q.Handler.Enabled(ctx, r.Level) {
 		return nil

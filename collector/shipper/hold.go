@@ -168,7 +168,7 @@ func (h *hold) link(n int) (s segment, isNew bool, err error) {
 		if s.Skip, err = equalPrefix(h.path(h.held[former]), walPath); err != nil {
 			return segment{}, false, err
 		}
-		h.logger.Warn("WAL segment was rewritten since it was last seen; the records both have are shipped once",
+		h.logger.Info("WAL segment was rewritten since it was last seen; the records both have are shipped once",
 			"file", walPath, "held", h.path(h.held[former]), "records_in_common", s.Skip)
 	}
 	if err := os.Link(walPath, h.path(s)); err != nil {

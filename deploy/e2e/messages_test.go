@@ -3,6 +3,8 @@
 package e2e
 
 import (
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,35 +41,43 @@ func labConfig(t *testing.T, replace ...string) string {
 }
 
 // says waits for a line of the log that has all words, and counts such lines
-// a little later: it is one message, not a flood.
-func (p *product) says(t *testing.T, words ...string) {
+// somewhat later, when every source has looked several times: a mistake is one
+// message of a length that people read, and not a flood.
+func (p *product) says(t *testing.T, times int, words ...string) {
 	t.Helper()
-	matching := func() (n int, first string) {
-		for line := range strings.Lines(p.log.String()) {
-			all := true
-			for _, w := range words {
-				all = all && strings.Contains(line, w)
-			}
-			if all {
-				if n == 0 {
-					first = line
-				}
-				n++
-			}
-		}
-		return n, first
-	}
 	waitFor(t, "the log says "+strings.Join(words, " … "), time.Minute, func() (bool, string) {
-		n, first := matching()
-		if n > 0 {
-			t.Logf("%s", strings.TrimSpace(first))
-		}
-		return n > 0, p.log.tail(10)
+		return len(p.lines(words...)) > 0, p.log.tail(10)
 	})
-	time.Sleep(15 * time.Second)
-	if n, _ := matching(); n > 8 {
-		t.Errorf("%d lines with %v: a flood", n, words)
+	time.Sleep(7 * time.Second)
+	said := p.lines(words...)
+	for _, line := range said {
+		t.Logf("%s", line)
+		if len(line) > 700 {
+			t.Errorf("%d characters are no message to people", len(line))
+		}
 	}
+	if len(said) > times {
+		t.Errorf("%d lines with %v, want %d", len(said), words, times)
+	}
+}
+
+// lines are those of the log that have all words.
+func (p *product) lines(words ...string) (found []string) {
+	for line := range strings.Lines(p.log.String()) {
+		all := true
+		for _, w := range words {
+			all = all && strings.Contains(line, w)
+		}
+		if all {
+			found = append(found, strings.TrimSpace(line))
+		}
+	}
+	return found
+}
+
+// complains are the warnings and errors of the log.
+func (p *product) complains() []string {
+	return append(p.lines("level=WARN"), p.lines("level=ERROR")...)
 }
 
 func TestTypoInTheConfiguration(t *testing.T) {
@@ -103,7 +113,11 @@ func TestUnreachableKeystone(t *testing.T) {
 	p.waitForQuery(t, `ceph_osd_up == 1`, time.Minute)
 	p.waitForQuery(t, `ovn_chassis_nb_cfg_lag`, time.Minute)
 	p.waitForQuery(t, `mcloud_source_success{source=~"nova.*"} == 0`, time.Minute)
-	p.says(t, nobody)
+	// The sources behind it say it once; its own source also names the API.
+	p.says(t, 2, nobody, "is Keystone at", "auth_url of cloud", clouds)
+	if n := len(p.complains()); n > 4 {
+		t.Errorf("%d complaints about one address:\n%s", n, strings.Join(p.complains(), "\n"))
+	}
 	if got, err := p.query(`openstack_nova_service_up`); err != nil || len(got) != 0 {
 		t.Errorf("values of a cloud that cannot be reached: %v, %v", got, err)
 	}
@@ -119,17 +133,19 @@ func TestWrongCephKeyring(t *testing.T) {
 	p.start(t)
 	p.waitForQuery(t, `ceph_osd_up{cluster="geo"} == 1`, time.Minute)
 	p.waitForQuery(t, `openstack_nova_service_up`, time.Minute)
-	p.says(t, "fast", keyring)
+	p.says(t, 1, "cluster fast", keyring, "ceph auth get client.exporter")
 	if got, err := p.query(`ceph_osd_up{cluster="fast"}`); err != nil || len(got) != 0 {
 		t.Errorf("values of a cluster that refuses us: %v, %v", got, err)
 	}
 }
 
+const rightPassword, wrongPassword = "correct-horse-battery", "staple-of-yesterday"
+
 func TestStoreRefusesThePassword(t *testing.T) {
 	guarded := newProduct(t, "")
 	guarded.config = filepath.Join(t.TempDir(), "mcloud.yaml")
 	secret := filepath.Join(filepath.Dir(guarded.config), "password")
-	for path, content := range map[string]string{secret: "right\n", guarded.config: "cloud: e2e\nstore: {user: mcloud, password_file: password}\n"} {
+	for path, content := range map[string]string{secret: rightPassword + "\n", guarded.config: "cloud: e2e\nstore: {user: mcloud, password_file: password}\n"} {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -141,17 +157,24 @@ func TestStoreRefusesThePassword(t *testing.T) {
 	p := newProduct(t, "")
 	p.config = filepath.Join(t.TempDir(), "mcloud.yaml")
 	wrong := filepath.Join(filepath.Dir(p.config), "password")
-	for path, content := range map[string]string{wrong: "wrong\n", p.config: "cloud: e2e\nstore: {url: \"http://" + guarded.store + "\", user: mcloud, password_file: password}\ncollector: {scrape_interval: 1s}\n"} {
+	for path, content := range map[string]string{wrong: wrongPassword + "\n", p.config: "cloud: e2e\nstore: {url: \"http://" + guarded.store + "\", user: mcloud, password_file: password}\ncollector: {scrape_interval: 1s}\n"} {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	p.start(t)
 	p.waitForQuery(t, `up == 1`, time.Minute)
-	p.says(t, "password", guarded.store)
-	if strings.Contains(p.log.String(), "wrong\"") || strings.Contains(guarded.log.String(), "right\"") {
-		t.Error("a password stands in the log")
+	p.says(t, 1, "the store cannot be used", "check store.user and its password", guarded.store)
+	for _, log := range []*lockedBuffer{p.log, guarded.log} {
+		if strings.Contains(log.String(), rightPassword) || strings.Contains(log.String(), wrongPassword) {
+			t.Errorf("a password stands in the log:\n%s", log)
+		}
 	}
+	// The cure needs no restart.
+	if err := os.WriteFile(wrong, []byte(rightPassword+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.says(t, 1, "store connected")
 }
 
 func TestCorruptWALSegment(t *testing.T) {
@@ -187,5 +210,97 @@ func TestCorruptWALSegment(t *testing.T) {
 	p.log = &lockedBuffer{}
 	p.start(t)
 	p.waitForQuery(t, `count_over_time(up[10s]) > 3`, time.Minute)
-	p.says(t, filepath.Base(segment), "wal")
+	p.waitForQuery(t, `mcloud_collector_wal_damages_total == 1`, time.Minute)
+	p.says(t, 1, "level=ERROR", "write-ahead log is damaged", segment)
+	// What the shipper could not read of it is another loss, and said as such.
+	p.says(t, 1, "level=ERROR", "cannot be shipped", "bytes_lost=")
+	if n := len(p.complains()) - len(p.lines("nothing to watch")); n != 2 {
+		t.Errorf("%d complaints about one segment:\n%s", n, strings.Join(p.complains(), "\n"))
+	}
+}
+
+// TestStartPrintsWhatPeopleRead starts against the whole lab, again where
+// something runs already, and stops at once.
+func TestStartPrintsWhatPeopleRead(t *testing.T) {
+	p := newProduct(t, labConfig(t))
+	p.start(t)
+	p.waitForQuery(t, `mcloud_source_success{source="nova_servers"} == 1`, time.Minute)
+	waitFor(t, "the table of addresses", 20*time.Second, func() (bool, string) {
+		return len(p.lines("Ctrl-C stops everything")) == 1 && len(p.lines("every source has looked once")) == 1, p.log.tail(10)
+	})
+	if n := len(p.lines("level=INFO")) - len(p.lines("plan made")); n > 10 {
+		t.Errorf("%d lines of information at a start:\n%s", n, p.log)
+	}
+	for _, address := range []string{p.collector, p.exporter, p.store, p.planner} {
+		if len(p.lines("http://"+address)) == 0 {
+			t.Errorf("%s is not printed:\n%s", address, p.log)
+		}
+	}
+
+	// The same again, and the same ports with another directory.
+	for name, other := range map[string]*product{
+		"data directory": {collector: freeAddress(t), exporter: freeAddress(t), store: freeAddress(t), planner: freeAddress(t), dataDir: p.dataDir, config: p.config, log: &lockedBuffer{}},
+		"addresses":      {collector: p.collector, exporter: p.exporter, store: p.store, planner: p.planner, dataDir: t.TempDir(), config: p.config, log: &lockedBuffer{}},
+	} {
+		began := time.Now()
+		other.start(t)
+		select {
+		case err := <-other.exited:
+			if err == nil {
+				t.Errorf("a second start in the same %s ends with success", name)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("a second start in the same %s goes on", name)
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("it took %s to see that", took)
+		}
+		out := strings.TrimSpace(other.log.String())
+		names := map[string]string{"data directory": fmt.Sprintf("process %d", p.command.Process.Pid), "addresses": "choose another address with --"}[name]
+		if strings.Contains(out, "\n") || !strings.Contains(out, names) {
+			t.Errorf("want one line with %q:\n%s", names, out)
+		}
+		t.Logf("%s: %s", name, out)
+	}
+}
+
+// TestCtrlCAtAnyTime stops starts of all ages, with a store, a Keystone and a
+// monitor that take connections and never answer.
+func TestCtrlCAtAnyTime(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // the kernel takes connections, nobody answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	conf := filepath.Join(t.TempDir(), "hangs.conf")
+	if err := os.WriteFile(conf, []byte("[global]\nfsid = 00000000-0000-0000-0000-000000000001\nmon_host = [v1:"+l.Addr().String()+"/0]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config := labConfig(t, "/var/lib/mcloud-lab/ceph/fast/fast.conf", conf)
+	clouds := filepath.Join(filepath.Dir(config), "clouds.yaml")
+	b, err := os.ReadFile(clouds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(clouds, []byte(strings.ReplaceAll(string(b), "127.0.0.1:5000", l.Addr().String())), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		ages []time.Duration
+		args []string
+	}{
+		"embedded store": {[]time.Duration{100 * time.Millisecond, 400 * time.Millisecond, 7 * time.Second}, []string{"run", "--config", config}},
+		"store hangs":    {[]time.Duration{2 * time.Second, 7 * time.Second}, []string{"run", "--config", config, "--store.url", "http://" + l.Addr().String()}},
+	} {
+		p := newProduct(t, config)
+		for _, age := range c.ages {
+			p.start(t, c.args...)
+			time.Sleep(age)
+			took := p.stop(t)
+			t.Logf("%s, after %s: it took %s", name, age, took)
+			if took > 5*time.Second || p.command.ProcessState.ExitCode() != 0 {
+				t.Errorf("%s, after %s: it took %s and ended with %v\n%s", name, age, took, p.command.ProcessState, p.log.tail(5))
+			}
+		}
+	}
 }
