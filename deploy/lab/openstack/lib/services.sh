@@ -57,7 +57,8 @@ services_start() {
   worker nova-conductor nova-conductor
   api nova-api 8774 /usr/bin/nova-api-wsgi
   computes_start
-  api neutron-api 9696 /usr/bin/neutron-api 'processes = 2' 'start-time = %t' \
+  # One process: two of them may take a port's "down" and "up" from OVN in the wrong order.
+  api neutron-api 9696 /usr/bin/neutron-api 'start-time = %t' \
     'env = OS_NEUTRON_CONFIG_DIR=/etc/neutron' 'env = OS_NEUTRON_CONFIG_FILES=neutron.conf;plugins/ml2/ml2_conf.ini'
   worker neutron-rpc neutron-rpc-server "${neutron[@]}"
   worker neutron-periodic neutron-periodic-workers "${neutron[@]}"

@@ -60,6 +60,15 @@ def ports_active():
         return [p for p in admin().network.ports() if (p.device_owner or '').startswith('compute:')
                 and p.binding_host_id and p.status != 'ACTIVE']
     try:
+        wait(30, 'server ports ACTIVE', lambda: not down())
+        return
+    except TimeoutError:
+        # Neutron heard "down" after "up" and will not ask again: make OVN say both once more.
+        for port in down():
+            print(f'  port {port.id} on {port.binding_host_id} is DOWN in Neutron: turned off and on', flush=True)
+            for up in (False, True):
+                admin().network.update_port(port, is_admin_state_up=up)
+    try:
         wait(60, 'server ports ACTIVE', lambda: not down())
     except TimeoutError as error:
         raise TimeoutError(f'{error}; DOWN: ' + ', '.join(f'{p.id} on {p.binding_host_id}' for p in down())) from None
