@@ -82,6 +82,9 @@ func (d *daemons) collect(ctx context.Context) (*exporters.Snapshot, error) {
 		return nil, errors.Join(l.errs...)
 	}
 	results := d.askAll(ctx, present)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return nil, ctx.Err() // mcloud stops: what failed says nothing about the daemons
+	}
 	d.addAll(l, results)
 	d.addVanished(l, results, now)
 	return l.done()

@@ -98,6 +98,9 @@ func (k *looker) collect(ctx context.Context) (*exporters.Snapshot, error) {
 		wg.Go(func() { outcomes[i] = k.ask(ctx, name, daemons[name]) })
 	}
 	wg.Wait()
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return nil, ctx.Err() // mcloud stops: what failed says nothing about the daemons
+	}
 
 	var snap exporters.Snapshot
 	for _, o := range outcomes {
