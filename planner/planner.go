@@ -171,13 +171,16 @@ func (p *Planner) runOnce(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
+	former := p.status
 	p.status.Runs++
 	p.status.LastRun = p.o.Now().UTC()
 	p.status.LastError = ""
 	if err != nil {
 		p.status.Failures++
+		if err.Error() != former.LastError { // said once, not at every run
+			p.o.Logger.Error("no plan could be made; the last one stays", "cloud", p.o.Cloud, "error", err)
+		}
 		p.status.LastError = err.Error()
-		p.o.Logger.Error("no plan could be made; the last one stays", "cloud", p.o.Cloud, "error", err)
 		return
 	}
 	if p.last == nil {
@@ -185,7 +188,11 @@ func (p *Planner) runOnce(ctx context.Context) {
 	}
 	p.status.LastSeconds, p.status.Missing = made.document.Seconds, len(made.document.Partial)
 	p.last = made
-	p.o.Logger.Info("plan made", "cloud", p.o.Cloud, "seconds", made.document.Seconds, "zones", len(made.document.Zones), "tiers", len(made.document.Tiers), "missing", len(made.document.Partial))
+	level := slog.LevelDebug
+	if former.Runs == former.Failures || former.LastError != "" || former.Missing != p.status.Missing {
+		level = slog.LevelInfo // the first, or something came or went
+	}
+	p.o.Logger.Log(context.Background(), level, "plan made", "cloud", p.o.Cloud, "seconds", made.document.Seconds, "zones", len(made.document.Zones), "tiers", len(made.document.Tiers), "missing", len(made.document.Partial))
 }
 
 // compute makes one plan, one at a time, within Timeout.

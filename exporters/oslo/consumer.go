@@ -16,7 +16,8 @@ import (
 )
 
 // Poster stores a batch before it returns nil. An error that wraps
-// mcloud.ErrInvalid says that this batch will never be taken.
+// mcloud.ErrInvalid, or whose Permanent() is true, says that this batch will
+// never be taken.
 type Poster interface {
 	Post(ctx context.Context, batch mcloud.Batch) error
 }
@@ -270,6 +271,22 @@ func (c *Consumer) store(ctx context.Context, batch []amqp.Delivery) error {
 		}
 		events = append(events, e)
 	}
+	if !c.storeEvents(ctx, events) {
+		return nil // ctx ended; what is not acknowledged goes back to its queue
+	}
+	for _, d := range batch {
+		if err := d.Ack(false); err != nil {
+			return fmt.Errorf("acknowledge: %w", err) // redelivered; the store drops what it has
+		}
+	}
+	return nil
+}
+
+// storeEvents posts events until the store has them and reports whether it has:
+// false means that ctx ended before. What the collector refuses for good is
+// singled out by halves and dropped, counted and named, so that one event that
+// it cannot take does not hold up all that come after it.
+func (c *Consumer) storeEvents(ctx context.Context, events []mcloud.Event) bool {
 	backoff := minBackoff
 	began, said := time.Now(), time.Time{}
 	for len(events) > 0 {
@@ -279,12 +296,15 @@ func (c *Consumer) store(ctx context.Context, batch []amqp.Delivery) error {
 		if err == nil {
 			c.stats.stored.Add(int64(len(events)))
 			c.stats.lastStored.Store(time.Now().UnixMilli())
-			break
+			return true
 		}
-		if errors.Is(err, mcloud.ErrInvalid) {
-			// Each event was valid when it was made: the collector speaks another
-			// version. Keep the messages and say so, rather than drop them.
+		if permanent(err) {
+			if half := len(events) / 2; half > 0 {
+				return c.storeEvents(ctx, events[:half]) && c.storeEvents(ctx, events[half:])
+			}
 			c.stats.refused.Add(1)
+			c.opts.Logger.Error("dropped an event that the collector refuses", "id", events[0].ID, "kind", events[0].Kind, "source", events[0].Source, "error", err)
+			return true
 		}
 		c.stats.storeErrors.Add(1)
 		if time.Since(began) > startTime && time.Since(said) > repeatAfter {
@@ -293,15 +313,16 @@ func (c *Consumer) store(ctx context.Context, batch []amqp.Delivery) error {
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return false
 		case <-time.After(backoff):
 		}
 		backoff = min(2*backoff, maxBackoff)
 	}
-	for _, d := range batch {
-		if err := d.Ack(false); err != nil {
-			return fmt.Errorf("acknowledge: %w", err) // redelivered; the store drops what it has
-		}
-	}
-	return nil
+	return true
+}
+
+// permanent says whether sending the same batch again cannot help.
+func permanent(err error) bool {
+	var refused interface{ Permanent() bool }
+	return errors.Is(err, mcloud.ErrInvalid) || errors.As(err, &refused) && refused.Permanent()
 }

@@ -22,7 +22,7 @@ var metrics = []metric{
 	describe("received_total", "Messages read from the broker.", prometheus.CounterValue, func(s *stats) float64 { return float64(s.received.Load()) }),
 	describe("stored_total", "Messages whose event the store has.", prometheus.CounterValue, func(s *stats) float64 { return float64(s.stored.Load()) }),
 	describe("malformed_total", "Messages dropped because they are no oslo notification.", prometheus.CounterValue, func(s *stats) float64 { return float64(s.malformed.Load()) }),
-	describe("refused_total", "Batches the collector called invalid; they are kept and tried again.", prometheus.CounterValue, func(s *stats) float64 { return float64(s.refused.Load()) }),
+	describe("refused_total", "Events dropped because the collector refuses them for good.", prometheus.CounterValue, func(s *stats) float64 { return float64(s.refused.Load()) }),
 	describe("store_errors_total", "Attempts to store a batch that failed.", prometheus.CounterValue, func(s *stats) float64 { return float64(s.storeErrors.Load()) }),
 	describe("connection_errors_total", "Times the broker could not be reached or was lost.", prometheus.CounterValue, func(s *stats) float64 { return float64(s.connectErrors.Load()) }),
 	describe("queues_missing", "Queues looked for that no publisher has made yet.", prometheus.GaugeValue, func(s *stats) float64 { return float64(s.missingQueue.Load()) }),
