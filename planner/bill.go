@@ -63,7 +63,9 @@ func (b Biller) Bill(ctx context.Context, project string, from, to time.Time) (c
 	if err != nil {
 		return chargeback.Bill{}, err
 	}
-	bill, err := chargeback.Price(chargeback.Fold(in), b.Card, from, to)
+	usages, unread := chargeback.Fold(in)
+	bill, err := chargeback.Price(usages, b.Card, from, to)
+	bill.Unread = unread
 	bill.Projects = map[string]string{}
 	for _, p := range projects {
 		if id == "" || p.ID == id {

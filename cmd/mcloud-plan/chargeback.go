@@ -78,6 +78,9 @@ func writeBill(w io.Writer, b chargeback.Bill, details bool) error {
 	if len(b.Unpriced) > 0 {
 		fmt.Fprintf(w, "\nWithout a price, and so not in the total: %s. Add them to the rate card.\n", strings.Join(b.Unpriced, ", "))
 	}
+	for _, u := range b.Unread {
+		fmt.Fprintf(w, "\nNot in this bill, because it cannot be read: %s\n", u)
+	}
 	if b.Estimated > 0 {
 		fmt.Fprintf(w, "\n%d lines have an estimated boundary (--details marks them).\n", b.Estimated)
 	}

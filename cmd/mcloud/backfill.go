@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -28,7 +27,6 @@ type backfill struct {
 	config config.File
 	logger *slog.Logger
 	done   chan struct{}
-	once   sync.Once
 }
 
 func newBackfill(cloud *sim.Cloud, store *parts.Store, f config.File, logger *slog.Logger) *backfill {
@@ -37,7 +35,7 @@ func newBackfill(cloud *sim.Cloud, store *parts.Store, f config.File, logger *sl
 
 func (b *backfill) part() parts.Part {
 	return parts.Part{Name: "history", Ready: b.done, Optional: true, Run: func(ctx context.Context) error {
-		defer b.once.Do(func() { close(b.done) }) // without a past the demo still shows the present
+		defer close(b.done) // without a past the demo still shows the present
 		return b.run(ctx)
 	}}
 }

@@ -66,34 +66,28 @@ func runDemo(cmd *cobra.Command, s *settings.Settings) error {
 func demoGroup(f config.File, cloud *sim.Cloud, mons map[string]sim.Mon, store *parts.Store, events <-chan []mcloud.Event, logger *slog.Logger) (*parts.Group, error) {
 	open := func(c config.CephCluster) (ceph.Mon, error) { return mons[c.Name], nil }
 	simulated := parts.Part{Name: "cloud", Ready: cloud.Ready(), URL: func() string { return cloud.Endpoints().URL }, Run: cloud.Run}
-	whole, err := everything(f, store, open, logger, simulated)
-	if err != nil {
-		return nil, err
-	}
 	poster, err := spool.NewHTTPPoster(spool.HTTPOptions{URL: parts.CollectorURL(f)})
 	if err != nil {
 		return nil, err
 	}
 	past := newBackfill(cloud, store, f, logger)
-	list := append([]parts.Part{}, whole.Parts...)
-	for i := range list {
-		switch list[i].Name {
-		case "exporter":
-			list[i].Run = after(past.done, list[i].Run)
-		case "planner":
-			run := list[i].Run
-			list[i].Run = after(past.done, func(ctx context.Context) error {
-				firstLooks(ctx, store, f.Cloud)
-				return run(ctx)
-			})
+	return everything(f, store, open, logger, func(list []parts.Part) []parts.Part {
+		for i, p := range list {
+			switch p.Name {
+			case "exporter":
+				list[i].Run = after(past.done, p.Run)
+			case "planner":
+				list[i].Run = after(past.done, func(ctx context.Context) error {
+					firstLooks(ctx, store, f.Cloud)
+					return p.Run(ctx)
+				})
+			}
 		}
-	}
-	list = append(list, past.part(), parts.Part{Name: "events", Run: func(ctx context.Context) error {
-		return tell(ctx, past.done, events, poster, logger)
-	}})
-	group := parts.NewGroup(logger, list...)
-	*whole = *group // the collector's page shows the parts as they are now
-	return whole, nil
+		list = append([]parts.Part{simulated}, list...)
+		return append(list, past.part(), parts.Part{Name: "events", Run: func(ctx context.Context) error {
+			return tell(ctx, past.done, events, poster, logger)
+		}})
+	})
 }
 
 // after starts run when first is closed.

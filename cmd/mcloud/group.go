@@ -22,6 +22,12 @@ const readyTimeout = 45 * time.Second
 
 // runGroup runs the group until Ctrl-C and prints where everything listens.
 func runGroup(cmd *cobra.Command, f config.File, group *parts.Group) error {
+	return runAndTell(cmd, group, func(took time.Duration) { printAddresses(cmd, f, group, took) })
+}
+
+// runAndTell runs the group until Ctrl-C and calls tell once, when all parts are
+// ready or have had their time.
+func runAndTell(cmd *cobra.Command, group *parts.Group, tell func(took time.Duration)) error {
 	began := time.Now()
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
@@ -30,9 +36,9 @@ func runGroup(cmd *cobra.Command, f config.File, group *parts.Group) error {
 		defer close(printed)
 		waiting, stop := context.WithTimeout(ctx, readyTimeout)
 		defer stop()
-		_ = group.WaitReady(waiting) // the table below says who is not ready
+		_ = group.WaitReady(waiting) // what is told says who is not ready
 		if ctx.Err() == nil {
-			printAddresses(cmd, f, group, time.Since(began))
+			tell(time.Since(began))
 		}
 	}()
 	err := group.Run(ctx)

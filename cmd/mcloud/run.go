@@ -36,7 +36,7 @@ four Ceph clusters, with 180 days of history.`,
 			if err != nil {
 				return err
 			}
-			group, err := everything(f, parts.NewStore(f, logger), parts.Librados, logger)
+			group, err := everything(f, parts.NewStore(f, logger), parts.Librados, logger, func(list []parts.Part) []parts.Part { return list })
 			if err != nil {
 				return err
 			}
@@ -47,8 +47,8 @@ four Ceph clusters, with 180 days of history.`,
 	return command
 }
 
-// everything is the whole product, with further parts ahead of its own.
-func everything(f config.File, store *parts.Store, open parts.OpenMon, logger *slog.Logger, ahead ...parts.Part) (*parts.Group, error) {
+// everything is the whole product; arrange may change its list of parts.
+func everything(f config.File, store *parts.Store, open parts.OpenMon, logger *slog.Logger, arrange func([]parts.Part) []parts.Part) (*parts.Group, error) {
 	var group *parts.Group
 	collector, _, err := parts.Collector(f, store, version, func() []parts.Part { return group.Parts }, logger)
 	if err != nil {
@@ -62,10 +62,10 @@ func everything(f config.File, store *parts.Store, open parts.OpenMon, logger *s
 	if err != nil {
 		return nil, err
 	}
-	list := ahead
+	var list []parts.Part
 	if f.Store.Embedded() {
 		list = append(list, store.Embed(f))
 	}
-	group = parts.NewGroup(logger, append(list, store.Part(), collector, exporter, planner)...)
+	group = parts.NewGroup(logger, arrange(append(list, store.Part(), collector, exporter, planner))...)
 	return group, nil
 }

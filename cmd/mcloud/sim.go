@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -43,12 +44,7 @@ reader. Ceph's monitors answer only inside mcloud run --demo.`,
 				return err
 			}
 			group := parts.NewGroup(logger, parts.Part{Name: "cloud", Ready: cloud.Ready(), Run: cloud.Run})
-			go func() {
-				if group.WaitReady(cmd.Context()) == nil {
-					printEndpoints(cmd, cloud, o.Dir)
-				}
-			}()
-			return group.Run(cmd.Context())
+			return runAndTell(cmd, group, func(time.Duration) { printEndpoints(cmd, cloud, o.Dir) })
 		},
 	}
 	flags := command.Flags()

@@ -122,12 +122,12 @@ func TestParseLeavesSecretsBehind(t *testing.T) {
 	token := "gAAAAABm" + strings.Repeat("x7Y_", 40)
 	body := fmt.Sprintf(`{"message_id":"m1","event_type":"compute.instance.create.end","timestamp":"2026-11-22 06:29:53","priority":"INFO",
 		"publisher_id":null,"_context_auth_token":%[1]q,"payload":{"instance_id":"i1","tenant_id":"p1","admin_pass":"hunter2","nested":[{"auth_token":%[1]q,
-		"_context_auth_token":%[1]q,"note":"used %[1]s here","user_data":"aGVsbG8=","password":null}]}}`, token)
+		"_context_auth_token":%[1]q,"_context_user_name":"carol","note":"used %[1]s here","user_data":"aGVsbG8=","password":null}]}}`, token)
 	e, err := Parse("lab", "nova", wrapped(t, []byte(body)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, secret := range []string{token, "hunter2", "aGVsbG8="} {
+	for _, secret := range []string{token, "hunter2", "aGVsbG8=", "carol"} {
 		if strings.Contains(string(e.Payload), secret) {
 			t.Errorf("payload holds %q: %s", secret, e.Payload)
 		}

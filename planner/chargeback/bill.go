@@ -35,6 +35,8 @@ type Bill struct {
 	Total string `json:"total"`
 	// Unpriced names what the card has no rate for; it is not in Total.
 	Unpriced []string `json:"unpriced,omitempty"`
+	// Unread names stored records that could not be read; the bill is without them.
+	Unread []string `json:"unread,omitempty"`
 	// Estimated counts lines with a boundary that only looks at the inventory know.
 	Estimated int `json:"estimated"`
 }

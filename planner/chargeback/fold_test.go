@@ -106,6 +106,8 @@ func TestFold(t *testing.T) {
 			"10:00:00-11:00:00 small×1, 11:00:00-11:10:00 large×1, 11:10:00-20:00:00 small×1"},
 		{"a failed resize changes nothing", in(server("10:01:00", "", "small", "ACTIVE"), acted("r1", "create", "10:00:00", false), acted("r2", "resize", "11:00:00", true)),
 			"10:00:00-20:00:00 small×1"},
+		{"a failed delete deletes nothing", in(server("10:01:00", "", "small", "ACTIVE"), acted("r1", "create", "10:00:00", false), acted("r2", "delete", "11:00:00", true)),
+			"10:00:00-20:00:00 small×1"},
 		{"a failed build costs nothing", in(server("10:01:00", "", "small", "ERROR"), acted("r1", "create", "10:00:00", true)), ""},
 		{"shelved at once and back", in(server("10:01:00", "", "small", "ACTIVE"), acted("r1", "create", "10:00:00", false), acted("r2", "shelve", "11:00:00", false),
 			notified("e1", "instance.shelve_offload.end", "r2", "11:00:30", "small"), acted("r3", "unshelve", "13:00:00", false)),
@@ -128,7 +130,11 @@ func TestFold(t *testing.T) {
 		{"a volume that was never made", in(volume("09:01:00", "", "nvme", 10, "error")), ""},
 	} {
 		var got []string
-		for _, u := range Fold(c.input) {
+		usages, unread := Fold(c.input)
+		if len(unread) > 0 {
+			t.Errorf("%s: unread %v", c.name, unread)
+		}
+		for _, u := range usages {
 			s := fmt.Sprintf("%s-%s %s×%d", u.From.Format("15:04:05"), u.To.Format("15:04:05"), u.SKU, u.Quantity)
 			if u.Estimated {
 				s += "~"
@@ -141,5 +147,18 @@ func TestFold(t *testing.T) {
 		if s := strings.Join(got, ", "); s != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, s, c.want)
 		}
+	}
+}
+
+// TestFoldNamesWhatItCannotRead keeps a damaged record from being a silent zero.
+func TestFoldNamesWhatItCannotRead(t *testing.T) {
+	broken, whole := server("10:01:00", "", "small", "ACTIVE"), volume("09:01:00", "", "nvme", 10, "available")
+	broken.Attributes = []byte(`{"name": 7}`)
+	usages, unread := Fold(Input{From: clock("08:00:00"), To: clock("20:00:00"), Servers: []mcloud.Version{broken}, Volumes: []mcloud.Version{whole}})
+	if len(unread) != 1 || !strings.Contains(unread[0], "server s1 as of 2026-11-01T10:01:00Z") {
+		t.Errorf("unread %v", unread)
+	}
+	if len(usages) != 1 || usages[0].Resource != "v1" {
+		t.Errorf("the rest does not stand: %+v", usages)
 	}
 }

@@ -24,6 +24,8 @@
 package chargeback
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -75,10 +77,16 @@ type Input struct {
 }
 
 // Fold returns the usages within [in.From, in.To), by project, meter, resource
-// and time. It never fails: what cannot be known is estimated and marked.
-func Fold(in Input) []Usage {
-	usages := append(foldServers(in), foldVolumes(in)...)
-	usages = clip(usages, in.From, in.To)
+// and time. What cannot be known is estimated and marked; unread names the
+// stored records that cannot be read, which the usages are without.
+func Fold(in Input) (usages []Usage, unread []string) {
+	var unreadActions []string
+	in.Servers, unread = readable(in.Servers, &mcloud.Server{})
+	in.Actions, unreadActions = readable(in.Actions, &mcloud.ServerAction{})
+	unread = append(unread, unreadActions...)
+	volumes, unreadVolumes := readable(in.Volumes, &mcloud.Volume{})
+	in.Volumes, unread = volumes, append(unread, unreadVolumes...)
+	usages = clip(append(foldServers(in), foldVolumes(in)...), in.From, in.To)
 	slices.SortFunc(usages, func(a, b Usage) int {
 		if c := strings.Compare(a.Project, b.Project); c != 0 {
 			return c
@@ -91,7 +99,20 @@ func Fold(in Input) []Usage {
 		}
 		return a.From.Compare(b.From)
 	})
-	return usages
+	return usages, unread
+}
+
+// readable parts the versions whose attributes are a T from the others, which
+// it names with the reason.
+func readable[T any](versions []mcloud.Version, into *T) (kept []mcloud.Version, unread []string) {
+	for _, v := range versions {
+		if err := json.Unmarshal(v.Attributes, into); err != nil {
+			unread = append(unread, fmt.Sprintf("%s %s as of %s: %v", v.Kind, v.ID, v.From.UTC().Format(time.RFC3339), err))
+			continue
+		}
+		kept = append(kept, v)
+	}
+	return kept, unread
 }
 
 func clip(usages []Usage, from, to time.Time) []Usage {
