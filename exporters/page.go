@@ -199,14 +199,14 @@ func (t *task) selfMetrics(now time.Time) []prometheus.Metric {
 		snap.Add(selfUnrecorded, lostEvents, name, "event")
 	}
 	if t.last.done {
-		snap.Add(selfAbsent, oneIf(t.health == healthAbsent), name, system)
+		snap.Add(selfAbsent, Bool(t.health == healthAbsent), name, system)
 		snap.Add(selfDuration, t.last.took.Seconds(), name, system)
 		snap.Add(selfObjects, float64(t.last.seen), name, "seen")
 		snap.Add(selfObjects, float64(t.last.skipped), name, "skipped")
 		snap.Add(selfObjects, float64(t.last.failed), name, "failed")
 		if t.health != healthAbsent {
-			snap.Add(selfSuccess, oneIf(t.health != healthFailing), name, system)
-			snap.Add(selfComplete, oneIf(t.health == healthWhole), name, system)
+			snap.Add(selfSuccess, Bool(t.health != healthFailing), name, system)
+			snap.Add(selfComplete, Bool(t.health == healthWhole), name, system)
 		}
 	}
 	if !t.taken.IsZero() {
@@ -232,11 +232,4 @@ func (t *task) selfConst() map[string]string {
 		}
 	}
 	return labels
-}
-
-func oneIf(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
 }

@@ -91,7 +91,7 @@ func (r *Runner) Add(s Source) error {
 	if s.MaxAge <= 0 {
 		s.MaxAge = 3 * s.Period
 	}
-	r.tasks = append(r.tasks, newTask(s, r.opts, r.chorus))
+	r.tasks = append(r.tasks, newTask(s, r.opts, r.sets, r.chorus))
 	r.unseen++
 	slices.SortFunc(r.tasks, func(a, b *task) int { return strings.Compare(a.key, b.key) })
 	return nil

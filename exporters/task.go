@@ -15,6 +15,7 @@ type task struct {
 	source   Source
 	key      string
 	opts     Options
+	sets     map[Set]bool // that are served
 	log      *slog.Logger
 	chorus   *chorus
 	calls    *calls
@@ -50,10 +51,10 @@ const (
 
 func taskKey(s Source) string { return fmt.Sprint(s.Name, s.Const) }
 
-func newTask(s Source, opts Options, chorus *chorus) *task {
+func newTask(s Source, opts Options, sets map[Set]bool, chorus *chorus) *task {
 	log := opts.Logger.With("source", s.Name, "system", s.System)
 	t := &task{
-		source: s, key: taskKey(s), opts: opts, log: log, chorus: chorus,
+		source: s, key: taskKey(s), opts: opts, sets: sets, log: log, chorus: chorus,
 		calls: newCalls(), inFlight: make(chan struct{}, 1), errors: map[string]float64{},
 	}
 	t.outbox = &outbox{to: opts.Recorder, wait: opts.RecordTimeout, log: log, repeat: opts.RepeatAfter, busy: make(chan struct{}, 1)}
@@ -108,7 +109,8 @@ func (t *task) collect(ctx context.Context) (*Snapshot, error) {
 	default:
 		return nil, WithKind(errors.New("an earlier look has not returned yet although its deadline has passed"), KindTimeout)
 	}
-	ctx, cancel := context.WithTimeout(context.WithValue(ctx, callsKey{}, t.calls), t.source.Timeout)
+	ctx = context.WithValue(context.WithValue(ctx, callsKey{}, t.calls), setsKey{}, t.sets)
+	ctx, cancel := context.WithTimeout(ctx, t.source.Timeout)
 	type outcome struct {
 		snapshot *Snapshot
 		err      error

@@ -6,10 +6,17 @@ import (
 	"mcloud/exporters"
 	"mcloud/exporters/ceph"
 	"mcloud/exporters/openstack"
+	"mcloud/exporters/openstack/barbican"
 	"mcloud/exporters/openstack/cinder"
+	"mcloud/exporters/openstack/designate"
+	"mcloud/exporters/openstack/glance"
+	"mcloud/exporters/openstack/heat"
+	"mcloud/exporters/openstack/horizon"
 	"mcloud/exporters/openstack/keystone"
+	"mcloud/exporters/openstack/masakari"
 	"mcloud/exporters/openstack/neutron"
 	"mcloud/exporters/openstack/nova"
+	"mcloud/exporters/openstack/octavia"
 	"mcloud/exporters/openstack/placement"
 	"mcloud/exporters/ovn"
 	"mcloud/exporters/ovs"
@@ -25,6 +32,9 @@ func Families() []exporters.Family {
 		[]exporters.Source{openstack.UpSource(none, openstack.UpConfig{})},
 		keystone.Sources(none, keystone.Config{}), placement.Sources(none, placement.Config{}), nova.Sources(none, nova.Config{}),
 		cinder.Sources(none, cinder.Config{}), neutron.Sources(none, neutron.Config{}),
+		glance.Sources(none, glance.Config{}), heat.Sources(none, heat.Config{}), octavia.Sources(none, octavia.Config{}),
+		barbican.Sources(none, barbican.Config{}), designate.Sources(none, designate.Config{}), masakari.Sources(none, masakari.Config{}),
+		horizon.Sources(none, horizon.Config{}),
 		[]exporters.Source{
 			{Const: map[string]string{"cluster": ""}, Families: ceph.Families()},
 			{Const: map[string]string{"cloud": ""}, Families: ovn.Families()},

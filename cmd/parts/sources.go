@@ -12,10 +12,17 @@ import (
 	"mcloud/exporters/ceph"
 	"mcloud/exporters/ceph/rados"
 	"mcloud/exporters/openstack"
+	"mcloud/exporters/openstack/barbican"
 	"mcloud/exporters/openstack/cinder"
+	"mcloud/exporters/openstack/designate"
+	"mcloud/exporters/openstack/glance"
+	"mcloud/exporters/openstack/heat"
+	"mcloud/exporters/openstack/horizon"
 	"mcloud/exporters/openstack/keystone"
+	"mcloud/exporters/openstack/masakari"
 	"mcloud/exporters/openstack/neutron"
 	"mcloud/exporters/openstack/nova"
+	"mcloud/exporters/openstack/octavia"
 	"mcloud/exporters/openstack/placement"
 	"mcloud/exporters/ovn"
 	"mcloud/exporters/ovs"
@@ -92,6 +99,13 @@ func openStackSources(f config.File, o config.OpenStack, logger *slog.Logger) ([
 	sources = append(sources, nova.Sources(cloud, nova.Config{Period: period, FlavorPeriod: 4 * period})...)
 	sources = append(sources, cinder.Sources(cloud, cinder.Config{Period: period, VolumePeriod: period, TypePeriod: 4 * period})...)
 	sources = append(sources, neutron.Sources(cloud, neutron.Config{Period: period, NetworkPeriod: 2 * period})...)
+	sources = append(sources, glance.Sources(cloud, glance.Config{Period: 2 * period})...)
+	sources = append(sources, heat.Sources(cloud, heat.Config{Period: 2 * period})...)
+	sources = append(sources, octavia.Sources(cloud, octavia.Config{Period: 2 * period})...)
+	sources = append(sources, barbican.Sources(cloud, barbican.Config{Period: 2 * period})...)
+	sources = append(sources, designate.Sources(cloud, designate.Config{Period: 2 * period})...)
+	sources = append(sources, masakari.Sources(cloud, masakari.Config{Period: 2 * period})...)
+	sources = append(sources, horizon.Sources(cloud, horizon.Config{Period: 2 * period})...)
 	return sources, nil
 }
 

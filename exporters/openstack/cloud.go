@@ -70,6 +70,12 @@ type API struct {
 	// microversions. Min and Max are the range that its package understands.
 	Header   string
 	Min, Max Microversion
+	// Always are headers of each call: Designate's X-Auth-All-Projects.
+	Always map[string]string
+	// Markers says that lists do not link to their next page: a page with as many
+	// objects as the query's limit is followed by one that starts behind its last
+	// object (Heat, Masakari).
+	Markers bool
 }
 
 // Cloud is a connection. Its methods may be called concurrently.
@@ -82,6 +88,8 @@ type Cloud struct {
 	http   *http.Client
 	log    *slog.Logger
 	tokens *tokens
+
+	projects projects
 
 	mu       sync.Mutex
 	versions map[string]*negotiation // by API name
@@ -117,6 +125,7 @@ func Connect(_ context.Context, opts Options) (*Cloud, error) {
 			return nil
 		},
 	}
+	c.projects.busy = make(chan struct{}, 1)
 	c.tokens = &tokens{renew: c.authenticate, busy: make(chan struct{}, 1)}
 	return c, nil
 }

@@ -45,12 +45,20 @@ var endpoints = map[string]struct{ kind, at, versions string }{
 	"nova":      {"compute", "/compute/v2.1", "/compute/v2.1/"},
 	"cinder":    {"volumev3", "/volume/v3/0123456789abcdef0123456789abcdef", "/volume/v3/"},
 	"neutron":   {"network", "/network/", ""},
+	"glance":    {"image", "/image", "/image/"},
+	"heat":      {"orchestration", "/heat/v1/0123456789abcdef0123456789abcdef", "/heat/"},
+	"octavia":   {"load-balancer", "/load-balancer", "/load-balancer/"},
+	"barbican":  {"key-manager", "/key-manager", "/key-manager/"},
+	"designate": {"dns", "/dns", "/dns/"},
+	"masakari":  {"instance-ha", "/instance-ha/v1/0123456789abcdef0123456789abcdef", "/instance-ha/v1/"},
 }
 
 // bases are where the resources of a service lie.
 var bases = map[string]string{
 	"keystone": "/identity/v3", "placement": "/placement", "nova": "/compute/v2.1",
 	"cinder": "/volume/v3/0123456789abcdef0123456789abcdef", "neutron": "/network/v2.0",
+	"glance": "/image/v2", "heat": "/heat/v1/0123456789abcdef0123456789abcdef", "octavia": "/load-balancer/v2.0", "barbican": "/key-manager/v1",
+	"designate": "/dns/v2", "masakari": "/instance-ha/v1/0123456789abcdef0123456789abcdef",
 }
 
 func newFakeCloud(t *testing.T) *fakeCloud {

@@ -526,7 +526,10 @@ func TestAPIUp(t *testing.T) {
 			up[sample.Labels[0]] = sample.Value
 		}
 	}
-	want := map[string]float64{"keystone": 1, "placement": 1, "nova": 0, "cinder": 1, "neutron": 1}
+	want := map[string]float64{
+		"keystone": 1, "placement": 1, "nova": 0, "cinder": 1, "neutron": 1, "glance": 1, "heat": 1,
+		"octavia": 1, "barbican": 1, "designate": 1, "masakari": 1,
+	}
 	if fmt.Sprint(up) != fmt.Sprint(want) || len(s.Failed) != 1 || !strings.Contains(s.Failed[0].Error(), "503") {
 		t.Errorf("up %v, want %v; failed %v", up, want, s.Failed)
 	}

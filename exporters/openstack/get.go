@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"time"
@@ -66,6 +67,7 @@ func (c *Cloud) get(ctx context.Context, api API, path string, query url.Values,
 		return nil, err
 	}
 	header := map[string]string{"X-Auth-Token": t.id}
+	maps.Copy(header, api.Always)
 	if api.Header != "" {
 		header["OpenStack-API-Version"] = api.Header + " " + use.String()
 	}

@@ -13,10 +13,17 @@ import (
 	"mcloud"
 	"mcloud/exporters"
 	"mcloud/exporters/openstack"
+	"mcloud/exporters/openstack/barbican"
 	"mcloud/exporters/openstack/cinder"
+	"mcloud/exporters/openstack/designate"
+	"mcloud/exporters/openstack/glance"
+	"mcloud/exporters/openstack/heat"
+	"mcloud/exporters/openstack/horizon"
 	"mcloud/exporters/openstack/keystone"
+	"mcloud/exporters/openstack/masakari"
 	"mcloud/exporters/openstack/neutron"
 	"mcloud/exporters/openstack/nova"
+	"mcloud/exporters/openstack/octavia"
 	"mcloud/exporters/openstack/placement"
 )
 
@@ -27,7 +34,15 @@ func allSources(c *openstack.Cloud) []exporters.Source {
 	sources = append(sources, placement.Sources(c, placement.Config{})...)
 	sources = append(sources, nova.Sources(c, nova.Config{})...)
 	sources = append(sources, cinder.Sources(c, cinder.Config{})...)
-	return append(sources, neutron.Sources(c, neutron.Config{})...)
+	sources = append(sources, neutron.Sources(c, neutron.Config{})...)
+	sources = append(sources, glance.Sources(c, glance.Config{})...)
+	sources = append(sources, heat.Sources(c, heat.Config{})...)
+	sources = append(sources, octavia.Sources(c, octavia.Config{})...)
+	sources = append(sources, barbican.Sources(c, barbican.Config{})...)
+	sources = append(sources, designate.Sources(c, designate.Config{})...)
+	sources = append(sources, masakari.Sources(c, masakari.Config{})...)
+	sources = append(sources, horizon.Sources(c, horizon.Config{})...)
+	return sources
 }
 
 func TestCatalogueObeysTheNamingRules(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,8 +43,9 @@ func List[T any](ctx context.Context, c *Cloud, api API, path, member string, qu
 	for page := 1; ; page++ {
 		asked[query.Encode()] = true
 		a, err := c.Get(ctx, api, path, query)
+		var onThis []json.RawMessage
 		if err == nil {
-			err = l.add(a, api, member)
+			onThis, err = l.add(a, api, member)
 		}
 		if err != nil {
 			return l, onPage(page, err)
@@ -52,6 +54,9 @@ func List[T any](ctx context.Context, c *Cloud, api API, path, member string, qu
 			l.Microversion, l.Time = a.Microversion, a.Time
 		}
 		next, err := nextPage(a, member)
+		if next == nil && api.Markers {
+			next = markerBehind(onThis, query)
+		}
 		if err != nil || next == nil {
 			return l, onPage(page, err)
 		}
@@ -76,10 +81,11 @@ func onPage(page int, err error) error {
 	return fmt.Errorf("page %d: %w", page, err)
 }
 
-func (l *Listing[T]) add(a *Answer, api API, member string) error {
+// add decodes the objects of one page, and returns them raw.
+func (l *Listing[T]) add(a *Answer, api API, member string) ([]json.RawMessage, error) {
 	var raws []json.RawMessage
 	if err := a.Decode(member, &raws); err != nil {
-		return &Error{API: api.Name, Method: http.MethodGet, Path: "…/" + member, Err: err, kind: exporters.KindDecode}
+		return nil, &Error{API: api.Name, Method: http.MethodGet, Path: "…/" + member, Err: err, kind: exporters.KindDecode}
 	}
 	for _, raw := range raws {
 		var object T
@@ -89,27 +95,50 @@ func (l *Listing[T]) add(a *Answer, api API, member string) error {
 		}
 		l.Objects = append(l.Objects, object)
 	}
-	return nil
+	return raws, nil
+}
+
+// markerBehind is what a further page of an API without links is asked with; nil
+// when this one was not full, or no limit was asked for.
+func markerBehind(raws []json.RawMessage, query url.Values) url.Values {
+	limit, err := strconv.Atoi(query.Get("limit"))
+	if err != nil || limit <= 0 || len(raws) < limit {
+		return nil
+	}
+	id := objectID(raws[len(raws)-1], "uuid", "notification_uuid", "id")
+	if id == "" {
+		return nil
+	}
+	return url.Values{"marker": {id}}
+}
+
+// objectID is the first of the members that a raw object has; "" without any.
+func objectID(raw json.RawMessage, members ...string) string {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(raw, &fields) != nil {
+		return ""
+	}
+	for _, key := range members {
+		var id ID
+		if json.Unmarshal(fields[key], &id) == nil && id != "" {
+			return string(id)
+		}
+	}
+	return ""
 }
 
 // objectName names a raw object by whatever name or id it has.
 func objectName(member string, raw json.RawMessage) string {
 	kind := strings.TrimSuffix(member, "s")
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(raw, &fields) == nil {
-		for _, key := range []string{"id", "uuid", "name"} {
-			var id ID
-			if json.Unmarshal(fields[key], &id) == nil && id != "" {
-				return kind + " " + string(id)
-			}
-		}
+	if id := objectID(raw, "id", "uuid", "name"); id != "" {
+		return kind + " " + id
 	}
 	return kind + " without an id"
 }
 
-// nextPage is the query of the next page, or nil at the end. Nova, Cinder and
-// Neutron give {"servers_links": [{"rel": "next", "href": …}]}, Keystone
-// {"links": {"next": …}}.
+// nextPage is the query of the next page, or nil at the end. Nova, Cinder, Neutron
+// and Octavia give {"servers_links": [{"rel": "next", "href": …}]}, Keystone and
+// Designate {"links": {"next": …}}, Glance and Barbican {"next": …}.
 func nextPage(a *Answer, member string) (url.Values, error) {
 	var href string
 	if raw, ok := a.Members[member+"_links"]; ok {
@@ -129,6 +158,11 @@ func nextPage(a *Answer, member string) (url.Values, error) {
 		}
 		if links.Next != nil {
 			href = *links.Next
+		}
+	}
+	if raw, ok := a.Members["next"]; ok && href == "" {
+		if err := json.Unmarshal(raw, &href); err != nil {
+			return nil, fmt.Errorf("next: %w", err)
 		}
 	}
 	if href == "" {

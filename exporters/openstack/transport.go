@@ -21,8 +21,10 @@ type Budget struct {
 	PerSecond float64 // calls begun, on average; Burst is InFlight
 }
 
-// DefaultBudget is for APIs that Options.Budgets does not name.
-var DefaultBudget = Budget{InFlight: 4, PerSecond: 20}
+// DefaultBudget is for APIs that Options.Budgets does not name. Four calls at a
+// time is what bounds the load on an API that answers slowly; the rate bounds
+// it on one that answers fast.
+var DefaultBudget = Budget{InFlight: 4, PerSecond: 50}
 
 const (
 	// maxAttempts bounds how often one GET is sent when 429 or 503 comes back.

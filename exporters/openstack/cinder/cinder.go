@@ -73,8 +73,8 @@ func collectServices(ctx context.Context, cloud *openstack.Cloud) (*exporters.Sn
 	}
 	s := &exporters.Snapshot{Seen: len(list.Objects) + len(list.Failed), Failed: list.Failed}
 	for _, v := range list.Objects {
-		s.Add(serviceUp, oneIf(v.State == "up"), v.Host, v.Binary, v.Zone)
-		s.Add(serviceEnabled, oneIf(v.Status == "enabled"), v.Host, v.Binary, v.Zone)
+		s.Add(serviceUp, exporters.Bool(v.State == "up"), v.Host, v.Binary, v.Zone)
+		s.Add(serviceEnabled, exporters.Bool(v.Status == "enabled"), v.Host, v.Binary, v.Zone)
 	}
 	return s, err
 }
@@ -185,11 +185,4 @@ func (v volume) object() mcloud.Object {
 		Name: v.Name, Status: v.Status, SizeGiB: int64(v.Size), Type: v.Type, Zone: v.Zone, Pool: v.Host,
 		Bootable: bool(v.Bootable), Encrypted: bool(v.Encrypted), AttachedTo: slices.Compact(servers), Created: v.Created.Time,
 	})
-}
-
-func oneIf(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
 }

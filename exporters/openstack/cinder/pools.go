@@ -58,7 +58,7 @@ func collectPools(ctx context.Context, cloud *openstack.Cloud) (*exporters.Snaps
 		add(poolOversubscription, c.Oversubscribe, 1)
 		add(poolReserved, c.Reserved, 0.01)
 		if c.State != "" {
-			s.Add(poolUp, oneIf(c.State == "up"), p.Name, backend)
+			s.Add(poolUp, exporters.Bool(c.State == "up"), p.Name, backend)
 		}
 		inventory.Objects = append(inventory.Objects, mcloud.NewObject(mcloud.KindVolumePool, p.Name, p.Name, "", "", mcloud.VolumePool{
 			Backend: backend, TotalGiB: c.Total.Pointer(), FreeGiB: c.Free.Pointer(),

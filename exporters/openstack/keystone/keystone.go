@@ -13,7 +13,7 @@ import (
 	"mcloud/exporters/openstack"
 )
 
-var api = openstack.API{Name: "keystone", Types: []string{"identity"}, Version: "v3"}
+var api = openstack.Identity
 
 var (
 	projects = &exporters.Family{
@@ -50,21 +50,13 @@ func Sources(cloud *openstack.Cloud, cfg Config) []exporters.Source {
 	}}
 }
 
-type project struct {
-	ID       openstack.ID `json:"id"`
-	Name     string       `json:"name"`
-	DomainID string       `json:"domain_id"`
-	ParentID string       `json:"parent_id"`
-	Enabled  bool         `json:"enabled"`
-}
-
 type named struct {
 	ID openstack.ID `json:"id"`
 }
 
 func collect(ctx context.Context, cloud *openstack.Cloud) (*exporters.Snapshot, error) {
 	s, start := &exporters.Snapshot{}, time.Now().UTC()
-	all, errProjects := openstack.List[project](ctx, cloud, api, "/projects", "projects", nil)
+	all, errProjects := cloud.Projects(ctx, 0)
 	if errProjects != nil && len(all.Objects) == 0 {
 		return nil, errProjects // without projects nothing else is worth a call
 	}

@@ -105,8 +105,8 @@ func collectAgents(ctx context.Context, cloud *openstack.Cloud) (*exporters.Snap
 		Complete: err == nil && len(list.Failed) == 0,
 	}
 	for _, a := range list.Objects {
-		s.Add(agentUp, oneIf(bool(a.Alive)), a.Host, a.Binary, a.Type)
-		s.Add(agentEnabled, oneIf(bool(a.AdminState)), a.Host, a.Binary, a.Type)
+		s.Add(agentUp, exporters.Bool(bool(a.Alive)), a.Host, a.Binary, a.Type)
+		s.Add(agentEnabled, exporters.Bool(bool(a.AdminState)), a.Host, a.Binary, a.Type)
 		inventory.Objects = append(inventory.Objects, mcloud.NewObject(mcloud.KindNetworkAgent, a.ID, a.Host, "", "", mcloud.NetworkAgent{
 			Binary: a.Binary, Type: a.Type, Host: a.Host, Zone: a.Zone, Alive: bool(a.Alive), AdminState: bool(a.AdminState),
 		}))
@@ -184,11 +184,4 @@ func addresses(ctx context.Context, cloud *openstack.Cloud, s *exporters.Snapsho
 		s.Add(ipsCapacity, n.Total, n.ID, n.Name)
 	}
 	return err
-}
-
-func oneIf(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
 }

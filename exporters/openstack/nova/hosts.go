@@ -146,8 +146,8 @@ func (c *hostsCollector) addServices(s *exporters.Snapshot, found []service) {
 			continue // cells may hold a service twice; the label set is the same
 		}
 		seen[key] = true
-		s.Add(serviceUp, oneIf(v.State == "up" && !v.ForcedDown), v.Host, v.Binary, v.Zone)
-		s.Add(serviceEnabled, oneIf(v.Status == "enabled"), v.Host, v.Binary, v.Zone)
+		s.Add(serviceUp, exporters.Bool(v.State == "up" && !v.ForcedDown), v.Host, v.Binary, v.Zone)
+		s.Add(serviceEnabled, exporters.Bool(v.Status == "enabled"), v.Host, v.Binary, v.Zone)
 	}
 }
 
@@ -196,7 +196,7 @@ func (c *hostsCollector) addHypervisors(s *exporters.Snapshot, hypers openstack.
 	for _, h := range hypers.Objects {
 		zone := c.zone(h, zones)
 		counts[[3]string{h.State, h.Status, h.Type}]++
-		s.Add(hypervisorUp, oneIf(h.State == "up"), h.Hostname, h.Service.Host, zone)
+		s.Add(hypervisorUp, exporters.Bool(h.State == "up"), h.Hostname, h.Service.Host, zone)
 		s.Add(hypervisorInfo, 1, h.Hostname, h.Service.Host, zone, h.Type, strings.Join(names[h.Service.Host], ","))
 	}
 	if err != nil {
@@ -223,11 +223,4 @@ func (c *hostsCollector) aggregateInventory(groups openstack.Listing[aggregate],
 
 func sortedObjects(byKey map[string]mcloud.Object) []mcloud.Object {
 	return slices.SortedFunc(maps.Values(byKey), func(a, b mcloud.Object) int { return strings.Compare(a.ID, b.ID) })
-}
-
-func oneIf(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
 }
