@@ -27,14 +27,15 @@ type fakeCloud struct {
 	t        *testing.T
 	recorded map[string]map[string]json.RawMessage // by service
 
-	mu     sync.Mutex
-	calls  map[string]int // by "service path?query"
-	tokens int            // handed out
-	valid  string         // the token that is good
-	life   time.Duration
-	role   string
-	absent []string // services that the catalogue lacks
-	fault  func(w http.ResponseWriter, r *http.Request, call string) bool
+	mu      sync.Mutex
+	calls   map[string]int // by "service path?query"
+	tokens  int            // handed out
+	valid   string         // the token that is good
+	life    time.Duration
+	role    string
+	project string   // of the tokens
+	absent  []string // services that the catalogue lacks
+	fault   func(w http.ResponseWriter, r *http.Request, call string) bool
 }
 
 // endpoints by service: type in the catalogue, path of the endpoint, path of its
@@ -223,6 +224,7 @@ func (f *fakeCloud) login(w http.ResponseWriter) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"token": map[string]any{
 		"expires_at": time.Now().Add(f.life).UTC().Format("2006-01-02T15:04:05.000000Z"),
 		"issued_at":  time.Now().UTC().Format("2006-01-02T15:04:05.000000Z"),
+		"project":    map[string]string{"id": f.project},
 		"roles":      []map[string]string{{"id": "1", "name": f.role}}, "catalog": catalog,
 	}})
 }

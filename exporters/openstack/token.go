@@ -20,6 +20,7 @@ type token struct {
 	renewAt time.Time // soon before it expires
 	expires time.Time
 	admin   bool
+	project string // id; empty for one that is scoped to the system or a domain
 	catalog []v3.CatalogEntry
 }
 
@@ -123,6 +124,7 @@ func (c *Cloud) authenticate(ctx context.Context) (*token, error) {
 		ExpiresAt Time `json:"expires_at"`
 		IssuedAt  Time `json:"issued_at"`
 		Roles     []v3.Role
+		Project   struct{ ID string }
 		Catalog   []v3.CatalogEntry
 	}
 	if err := r.ExtractInto(&body); err != nil {
@@ -138,6 +140,7 @@ func (c *Cloud) authenticate(ctx context.Context) (*token, error) {
 	life := time.Until(body.ExpiresAt.Time)
 	return &token{
 		id: id, catalog: body.Catalog, expires: body.ExpiresAt.Time,
+		project: body.Project.ID,
 		renewAt: body.ExpiresAt.Add(-min(5*time.Minute, life/4)),
 		admin:   slices.ContainsFunc(body.Roles, func(r v3.Role) bool { return r.Name == "admin" }),
 	}, nil
