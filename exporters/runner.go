@@ -263,8 +263,8 @@ func (r *Runner) sayLooked() {
 	r.logger.Info("every source has looked once", args...)
 }
 
-// waiting names the Sources that have not ended a look yet.
-func (r *Runner) waiting() []string {
+// Waiting names the Sources that have not ended a look yet.
+func (r *Runner) Waiting() []string {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	var names []string

@@ -85,10 +85,15 @@ func Sources(f config.File, open OpenMon, logger *slog.Logger) (sources []export
 	}
 }
 
-func openStackSources(f config.File, o config.OpenStack, logger *slog.Logger) ([]exporters.Source, error) {
-	cloud, err := openstack.Connect(context.Background(), openstack.Options{
+// OpenStack connects to the cloud that f names; it asks it nothing yet.
+func OpenStack(f config.File, o config.OpenStack, logger *slog.Logger) (*openstack.Cloud, error) {
+	return openstack.Connect(context.Background(), openstack.Options{
 		CloudsFile: o.CloudsFile, Cloud: o.Cloud, Name: f.Cloud, Region: o.Region, Interface: o.Interface, SystemScope: o.SystemScope, Logger: logger,
 	})
+}
+
+func openStackSources(f config.File, o config.OpenStack, logger *slog.Logger) ([]exporters.Source, error) {
+	cloud, err := OpenStack(f, o, logger)
 	if err != nil {
 		return nil, err
 	}

@@ -16,8 +16,9 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// Rule makes one family of the other exporter from one of ours. Samples that
-// have the same labels afterwards are added up.
+// Rule makes one family of the other exporter from one of ours, or a part of it:
+// the samples of several Rules of one Name come together. Those that have the
+// same labels afterwards are added up.
 type Rule struct {
 	// Name and Help are the family that is made.
 	Name, Help string
@@ -72,26 +73,47 @@ func Translate(ours []*dto.MetricFamily, rules []Rule) []*dto.MetricFamily {
 	for _, f := range ours {
 		byName[f.GetName()] = f
 	}
-	var made []*dto.MetricFamily
+	at := map[string]*translation{}
+	var made []*translation
 	for _, r := range rules {
 		from := byName[r.From]
 		if from == nil || byName[r.Name] != nil {
 			continue
 		}
-		if f := r.apply(from, byName[r.Join]); len(f.Metric) > 0 {
-			made = append(made, f)
+		t := at[r.Name]
+		if t == nil {
+			t = &translation{family: &dto.MetricFamily{Name: &r.Name, Help: &r.Help, Type: &r.Type}, at: map[string]*dto.Metric{}}
+			at[r.Name], made = t, append(made, t)
+		}
+		r.apply(t, from, byName[r.Join])
+	}
+	var families []*dto.MetricFamily
+	for _, t := range made {
+		if len(t.family.Metric) > 0 {
+			t.sort()
+			families = append(families, t.family)
 		}
 	}
-	return made
+	return families
+}
+
+// translation is a family in the making.
+type translation struct {
+	family *dto.MetricFamily
+	at     map[string]*dto.Metric // by labels
+}
+
+func (t *translation) sort() {
+	slices.SortFunc(t.family.Metric, func(a, b *dto.Metric) int { // all have the same label names
+		return slices.CompareFunc(a.Label, b.Label, func(a, b *dto.LabelPair) int { return strings.Compare(a.GetValue(), b.GetValue()) })
+	})
 }
 
 // cloud is the label that every sample of a cloud carries.
 const cloud = "cloud"
 
-func (r Rule) apply(from, join *dto.MetricFamily) *dto.MetricFamily {
+func (r Rule) apply(t *translation, from, join *dto.MetricFamily) {
 	joined := r.index(join)
-	f := &dto.MetricFamily{Name: &r.Name, Help: &r.Help, Type: &r.Type}
-	at := map[string]*dto.Metric{}
 	for _, m := range from.Metric {
 		labels := labelsOf(m)
 		if !r.wants(labels) {
@@ -103,23 +125,19 @@ func (r Rule) apply(from, join *dto.MetricFamily) *dto.MetricFamily {
 		}
 		pairs := r.labels(labels, joined[key(labels, r.On)])
 		id := fmt.Sprint(pairs)
-		if there := at[id]; there != nil {
+		if there := t.at[id]; there != nil {
 			add(there, value)
 			continue
 		}
 		made := &dto.Metric{Label: pairs}
-		if r.Type == dto.MetricType_COUNTER {
+		if t.family.GetType() == dto.MetricType_COUNTER {
 			made.Counter = &dto.Counter{Value: &value}
 		} else {
 			made.Gauge = &dto.Gauge{Value: &value}
 		}
-		at[id] = made
-		f.Metric = append(f.Metric, made)
+		t.at[id] = made
+		t.family.Metric = append(t.family.Metric, made)
 	}
-	slices.SortFunc(f.Metric, func(a, b *dto.Metric) int { // all have the same label names
-		return slices.CompareFunc(a.Label, b.Label, func(a, b *dto.LabelPair) int { return strings.Compare(a.GetValue(), b.GetValue()) })
-	})
-	return f
 }
 
 func (r Rule) wants(labels map[string]string) bool {

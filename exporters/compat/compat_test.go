@@ -52,6 +52,8 @@ theirs_same{cloud="a"} 5
 		{Name: "theirs_state", Help: "h", Type: dto.MetricType_COUNTER, From: "ours_up", Join: "ours_info", On: []string{"host"}, Labels: []Label{
 			{Name: "hostname", From: "host"}, {Name: "adminState", From: "enabled", Joined: true, Words: map[string]string{"1": "enabled", "0": "disabled"}}, {Name: "service", Const: "x"},
 		}},
+		{Name: "theirs_free", Help: "h", Type: gauge, From: "ours_servers", Labels: []Label{{Name: "zone", From: "zone"}}},
+		{Name: "theirs_free", Help: "h", Type: gauge, From: "ours_servers", Where: map[string]string{"status": "ERROR"}, Labels: []Label{{Name: "zone", From: "zone"}}, Scale: -2},
 		{Name: "theirs_gb", Help: "h", Type: gauge, From: "ours_bytes", Scale: 1.0 / (1 << 30)},
 		{Name: "theirs_enum", Help: "h", Type: gauge, From: "ours_servers", Labels: []Label{{Name: "zone", From: "zone"}, {Name: "status", From: "status"}},
 			Where: map[string]string{"cloud": "a"}, Value: func(_ float64, l map[string]string) (float64, bool) { return 7, l["status"] == "ERROR" }},
@@ -62,6 +64,11 @@ theirs_same{cloud="a"} 5
 # HELP theirs_enum h
 # TYPE theirs_enum gauge
 theirs_enum{cloud="a",status="ERROR",zone="z2"} 7
+# HELP theirs_free h
+# TYPE theirs_free gauge
+theirs_free{cloud="a",zone="z1"} 3
+theirs_free{cloud="a",zone="z2"} 3
+theirs_free{cloud="b",zone="z1"} 9
 # HELP theirs_gb h
 # TYPE theirs_gb gauge
 theirs_gb{cloud="a"} 2
@@ -80,7 +87,7 @@ theirs_total{cloud="a"} 8
 theirs_total{cloud="b"} 9
 `
 	g := Gatherer(gathered(t, page), rules)
-	if err := testutil.GatherAndCompare(g, strings.NewReader(want), "theirs_enum", "theirs_gb", "theirs_healthy", "theirs_state", "theirs_total", "theirs_absent"); err != nil {
+	if err := testutil.GatherAndCompare(g, strings.NewReader(want), "theirs_enum", "theirs_free", "theirs_gb", "theirs_healthy", "theirs_state", "theirs_total", "theirs_absent"); err != nil {
 		t.Error(err)
 	}
 	families, err := g.Gather()
