@@ -9,7 +9,9 @@ package compat
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -30,11 +32,9 @@ type Rule struct {
 	Where map[string]string
 	// Labels are what the samples get, in the other's spelling.
 	Labels []Label
-	// Join completes a sample by the labels of another family of ours that agrees
-	// with it in the labels On (an _info, usually). A sample that finds none keeps
-	// empty labels.
-	Join string
-	On   []string
+	// Joins complete a sample by labels of other families of ours. A sample that
+	// finds none gets empty labels.
+	Joins []Join
 	// Scale multiplies the value; 0 means 1.
 	Scale float64
 	// Value, if not nil, makes the value of our value and labels; with false the
@@ -42,11 +42,19 @@ type Rule struct {
 	Value func(v float64, labels map[string]string) (float64, bool)
 }
 
+// Join names a family of ours that agrees with a sample in the labels On: an
+// _info for its labels, or another one for its value, which is the label "value".
+// "a=b" in On is a's value in the sample and b's in the joined family.
+type Join struct {
+	With string
+	On   []string
+}
+
 // Label is one label of the other's.
 type Label struct {
 	Name string
 	// From is our label that it gets its value from; Const is a fixed value. Joined
-	// says that From is a label of the joined family.
+	// says that From is a label of the joined families.
 	From, Const string
 	Joined      bool
 	// Words replaces values: {"1": "enabled", "0": "disabled"}.
@@ -85,7 +93,7 @@ func Translate(ours []*dto.MetricFamily, rules []Rule) []*dto.MetricFamily {
 			t = &translation{family: &dto.MetricFamily{Name: &r.Name, Help: &r.Help, Type: &r.Type}, at: map[string]*dto.Metric{}}
 			at[r.Name], made = t, append(made, t)
 		}
-		r.apply(t, from, byName[r.Join])
+		r.apply(t, from, byName)
 	}
 	var families []*dto.MetricFamily
 	for _, t := range made {
@@ -112,8 +120,8 @@ func (t *translation) sort() {
 // cloud is the label that every sample of a cloud carries.
 const cloud = "cloud"
 
-func (r Rule) apply(t *translation, from, join *dto.MetricFamily) {
-	joined := r.index(join)
+func (r Rule) apply(t *translation, from *dto.MetricFamily, ours map[string]*dto.MetricFamily) {
+	complete := r.joined(ours)
 	for _, m := range from.Metric {
 		labels := labelsOf(m)
 		if !r.wants(labels) {
@@ -123,7 +131,7 @@ func (r Rule) apply(t *translation, from, join *dto.MetricFamily) {
 		if !ok {
 			continue
 		}
-		pairs := r.labels(labels, joined[key(labels, r.On)])
+		pairs := r.labels(labels, complete(labels))
 		id := fmt.Sprint(pairs)
 		if there := t.at[id]; there != nil {
 			add(there, value)
@@ -185,22 +193,40 @@ func (r Rule) labels(own, joined map[string]string) []*dto.LabelPair {
 	return pairs
 }
 
-// index finds a joined family's labels by those that both have.
-func (r Rule) index(join *dto.MetricFamily) map[string]map[string]string {
-	if join == nil {
-		return nil
+// joined gives the labels that a sample with the labels given gets from Joins.
+func (r Rule) joined(ours map[string]*dto.MetricFamily) func(map[string]string) map[string]string {
+	indexes := make([]map[string]map[string]string, len(r.Joins))
+	for i, join := range r.Joins {
+		indexes[i] = map[string]map[string]string{}
+		f := ours[join.With]
+		if f == nil {
+			continue
+		}
+		for _, m := range f.Metric {
+			labels := labelsOf(m)
+			if !strings.HasSuffix(join.With, "_info") {
+				labels["value"] = strconv.FormatFloat(m.GetGauge().GetValue(), 'g', -1, 64)
+			}
+			indexes[i][key(labels, join.On, true)] = labels
+		}
 	}
-	byKey := make(map[string]map[string]string, len(join.Metric))
-	for _, m := range join.Metric {
-		labels := labelsOf(m)
-		byKey[key(labels, r.On)] = labels
+	return func(labels map[string]string) map[string]string {
+		all := map[string]string{}
+		for i, join := range r.Joins {
+			maps.Copy(all, indexes[i][key(labels, join.On, false)])
+		}
+		return all
 	}
-	return byKey
 }
 
-func key(labels map[string]string, on []string) string {
+// key is what a sample, or with joined a series of the joined family, is found by.
+func key(labels map[string]string, on []string, joined bool) string {
 	values := []string{labels[cloud]}
-	for _, name := range on {
+	for _, pair := range on {
+		name, theirs, two := strings.Cut(pair, "=")
+		if two && joined {
+			name = theirs
+		}
 		values = append(values, labels[name])
 	}
 	return strings.Join(values, "\xff")

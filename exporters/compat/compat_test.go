@@ -38,8 +38,10 @@ ours_servers{cloud="b",status="ACTIVE",zone="z1"} 9
 ours_up{cloud="a",host="h1"} 1
 ours_up{cloud="a",host="h2"} 0
 # TYPE ours_info gauge
-ours_info{cloud="a",host="h1",enabled="1",reason=""} 1
-ours_info{cloud="b",host="h2",enabled="0",reason="another cloud's"} 1
+ours_info{cloud="a",node="h1",reason="broken"} 1
+ours_info{cloud="b",node="h2",reason="another cloud's"} 1
+# TYPE ours_enabled gauge
+ours_enabled{cloud="a",host="h1"} 0
 # TYPE ours_bytes gauge
 ours_bytes{cloud="a"} 2.147483648e+09
 # TYPE theirs_same gauge
@@ -49,8 +51,8 @@ theirs_same{cloud="a"} 5
 	rules := []Rule{
 		{Name: "theirs_total", Help: "h", Type: gauge, From: "ours_servers"},
 		{Name: "theirs_healthy", Help: "h", Type: gauge, From: "ours_servers", Where: map[string]string{"status": "!ERROR"}, Labels: []Label{{Name: "AZ", From: "zone"}}},
-		{Name: "theirs_state", Help: "h", Type: dto.MetricType_COUNTER, From: "ours_up", Join: "ours_info", On: []string{"host"}, Labels: []Label{
-			{Name: "hostname", From: "host"}, {Name: "adminState", From: "enabled", Joined: true, Words: map[string]string{"1": "enabled", "0": "disabled"}}, {Name: "service", Const: "x"},
+		{Name: "theirs_state", Help: "h", Type: dto.MetricType_COUNTER, From: "ours_up", Joins: []Join{{"ours_info", []string{"host=node"}}, {"ours_enabled", []string{"host"}}}, Labels: []Label{
+			{Name: "hostname", From: "host"}, {Name: "reason", From: "reason", Joined: true}, {Name: "adminState", From: "value", Joined: true, Words: map[string]string{"1": "enabled", "0": "disabled"}}, {Name: "service", Const: "x"},
 		}},
 		{Name: "theirs_free", Help: "h", Type: gauge, From: "ours_servers", Labels: []Label{{Name: "zone", From: "zone"}}},
 		{Name: "theirs_free", Help: "h", Type: gauge, From: "ours_servers", Where: map[string]string{"status": "ERROR"}, Labels: []Label{{Name: "zone", From: "zone"}}, Scale: -2},
@@ -79,8 +81,8 @@ theirs_healthy{AZ="z1",cloud="b"} 9
 theirs_healthy{AZ="z2",cloud="a"} 4
 # HELP theirs_state h
 # TYPE theirs_state counter
-theirs_state{adminState="",cloud="a",hostname="h2",service="x"} 0
-theirs_state{adminState="enabled",cloud="a",hostname="h1",service="x"} 1
+theirs_state{adminState="",cloud="a",hostname="h2",reason="",service="x"} 0
+theirs_state{adminState="disabled",cloud="a",hostname="h1",reason="broken",service="x"} 1
 # HELP theirs_total h
 # TYPE theirs_total gauge
 theirs_total{cloud="a"} 8
