@@ -3,7 +3,8 @@
 //
 // Connect reads clouds.yaml and asks nothing yet: an unreachable Keystone is an
 // error of each look, not of the program's start. All services share one token,
-// which is renewed before it expires and once after a 401. Every call has a
+// which is renewed before it expires and once after a 401; each login reads
+// clouds.yaml anew, so a changed password needs no restart. Every call has a
 // deadline, a cap on the answer's size, and a place in its API's budget (calls
 // in flight and per second); a 429 or 503 pauses its API for the time that
 // Retry-After asks for, within a bound. Get and List are all that the packages
@@ -28,8 +29,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/gophercloud/gophercloud/v2"
 )
 
 // Options say which cloud to connect to, and how gently.
@@ -52,6 +51,10 @@ type Options struct {
 	MaxAnswerBytes int64
 	// Budgets by API name ("nova"); DefaultBudget for the others.
 	Budgets map[string]Budget
+	// CatalogAge is how old the catalogue may be when an endpoint of it cannot be
+	// reached: an older one is read again, for the service may have moved. 1
+	// minute if zero. Without such a fault it is read anew each 15 minutes.
+	CatalogAge time.Duration
 	// MaxMicroversions lowers the newest microversion asked for, by API name.
 	MaxMicroversions map[string]string
 	// Logger is slog.Default() if nil.
@@ -82,9 +85,7 @@ type API struct {
 type Cloud struct {
 	name   string
 	opts   Options
-	file   string // of clouds.yaml, for messages
-	auth   gophercloud.AuthOptions
-	where  gophercloud.EndpointOpts
+	creds  *credentialFile
 	http   *http.Client
 	log    *slog.Logger
 	tokens *tokens
@@ -103,13 +104,13 @@ func Connect(_ context.Context, opts Options) (*Cloud, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
 	}
+	opts.CatalogAge = cmp.Or(opts.CatalogAge, time.Minute)
 	creds, err := readClouds(opts)
 	if err != nil {
 		return nil, err
 	}
 	c := &Cloud{
-		name: cmp.Or(opts.Name, creds.cloud), opts: opts, file: creds.file,
-		auth: creds.auth, where: creds.where,
+		name: cmp.Or(opts.Name, creds.cloud), opts: opts, creds: newCredentialFile(opts, creds),
 		log: opts.Logger, versions: map[string]*negotiation{},
 	}
 	base := http.DefaultTransport.(*http.Transport).Clone()
@@ -126,7 +127,7 @@ func Connect(_ context.Context, opts Options) (*Cloud, error) {
 		},
 	}
 	c.projects.busy = make(chan struct{}, 1)
-	c.tokens = &tokens{renew: c.authenticate, busy: make(chan struct{}, 1)}
+	c.tokens = &tokens{renew: c.authenticate, changed: c.creds.changed, busy: make(chan struct{}, 1)}
 	return c, nil
 }
 

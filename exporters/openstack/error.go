@@ -1,6 +1,8 @@
 package openstack
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -78,7 +80,23 @@ func (c *Cloud) asError(api, method, path string, err error) *Error {
 			e.Message = at.Host
 		}
 	}
+	e.Hint = c.certificateHint(err)
 	return e
+}
+
+// certificateHint says what to do about a certificate that is not trusted; "" for
+// other errors.
+func (c *Cloud) certificateHint(err error) string {
+	var refused *tls.CertificateVerificationError
+	if !errors.As(err, &refused) {
+		return ""
+	}
+	creds := c.creds.current()
+	var unknown x509.UnknownAuthorityError
+	if errors.As(err, &unknown) {
+		return fmt.Sprintf("name the file of the CA that signed it as cacert of cloud %q in %s", creds.cloud, creds.file)
+	}
+	return "the service's certificate has to be renewed, or is for another name than the endpoint's"
 }
 
 // statusError is a call that was answered, but not with success.

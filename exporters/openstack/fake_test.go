@@ -35,7 +35,10 @@ type fakeCloud struct {
 	role    string
 	project string   // of the tokens
 	absent  []string // services that the catalogue lacks
-	fault   func(w http.ResponseWriter, r *http.Request, call string) bool
+
+	elsewhere []string          // services that are in another region only
+	at        map[string]string // endpoints of services that are not at their usual place
+	fault     func(w http.ResponseWriter, r *http.Request, call string) bool
 }
 
 // endpoints by service: type in the catalogue, path of the endpoint, path of its
@@ -213,11 +216,19 @@ func (f *fakeCloud) login(w http.ResponseWriter) {
 		if slices.Contains(f.absent, service) {
 			continue
 		}
-		catalog = append(catalog, map[string]any{"type": e.kind, "name": service, "endpoints": []map[string]string{
-			{"interface": "internal", "region_id": "RegionOne", "url": "http://127.0.0.1:1/"},
-			{"interface": "public", "region_id": "RegionOne", "region": "RegionOne", "url": f.URL + e.at},
+		at, ok := f.at[service]
+		if !ok {
+			at = f.URL + e.at
+		}
+		all := []map[string]string{
 			{"interface": "public", "region_id": "Elsewhere", "url": "http://127.0.0.1:1/"},
-		}})
+			{"interface": "internal", "region_id": "RegionOne", "url": "http://127.0.0.1:1/"},
+			{"interface": "public", "region_id": "RegionOne", "region": "RegionOne", "url": at},
+		}
+		if slices.Contains(f.elsewhere, service) {
+			all = all[:1]
+		}
+		catalog = append(catalog, map[string]any{"type": e.kind, "name": service, "endpoints": all})
 	}
 	w.Header().Set("X-Subject-Token", f.valid)
 	w.WriteHeader(http.StatusCreated)

@@ -44,14 +44,37 @@ func (c *Cloud) Get(ctx context.Context, api API, path string, query url.Values)
 		return nil, err
 	}
 	a, err := c.get(ctx, api, path, query, t)
-	if status(err) == http.StatusUnauthorized {
+	switch {
+	case status(err) == http.StatusUnauthorized:
 		// The token was revoked, or Keystone lost it. One fresh token, one more try.
 		if t, err = c.tokens.replace(ctx, t); err != nil {
 			return nil, err
 		}
 		a, err = c.get(ctx, api, path, query, t)
+	case c.mayHaveMoved(err, t):
+		fresh, renewErr := c.tokens.replace(ctx, t)
+		if renewErr == nil && c.moved(api, t, fresh) {
+			a, err = c.get(ctx, api, path, query, fresh)
+		}
 	}
 	return a, err
+}
+
+// mayHaveMoved says that nobody answered where the catalogue says that the
+// service is, and that the catalogue is old enough to be asked for again.
+func (c *Cloud) mayHaveMoved(err error, t *token) bool {
+	if err == nil || status(err) != 0 || time.Since(t.issued) < c.opts.CatalogAge {
+		return false
+	}
+	kind := exporters.KindOf(err)
+	return kind == exporters.KindRefused || kind == exporters.KindTimeout
+}
+
+// moved says that a newer catalogue has the service elsewhere.
+func (c *Cloud) moved(api API, before, after *token) bool {
+	was, _ := c.endpoint(before.catalog, api.Types)
+	is, err := c.endpoint(after.catalog, api.Types)
+	return err == nil && is != was
 }
 
 func status(err error) int {

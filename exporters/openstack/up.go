@@ -50,7 +50,7 @@ func UpSource(c *Cloud, cfg UpConfig) exporters.Source {
 const upTimeout = 10 * time.Second
 
 func (c *Cloud) collectUp(ctx context.Context) (*exporters.Snapshot, error) {
-	services := map[string]string{"keystone": c.auth.IdentityEndpoint}
+	services := map[string]string{"keystone": c.creds.current().auth.IdentityEndpoint}
 	var problems []error
 	t, err := c.tokens.get(ctx)
 	if err != nil {
