@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -57,7 +58,16 @@ func (e *Error) Kind() string {
 	case e.Code != 0:
 		return exporters.HTTPKind(e.Code)
 	}
-	return exporters.KindOf(e.Err)
+	return callKind(e.Err)
+}
+
+// callKind is the kind of a call's error. An EOF where an answer should begin is
+// a connection that was closed on us, as by a proxy without a backend.
+func callKind(err error) string {
+	if errors.Is(err, io.EOF) {
+		return exporters.KindRefused
+	}
+	return exporters.KindOf(err)
 }
 
 // asError turns what net/http or gophercloud gave into an Error.

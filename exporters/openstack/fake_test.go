@@ -67,22 +67,37 @@ var bases = map[string]string{
 
 func newFakeCloud(t *testing.T) *fakeCloud {
 	t.Helper()
-	f := &fakeCloud{t: t, recorded: map[string]map[string]json.RawMessage{}, calls: map[string]int{}, life: time.Hour, role: "admin"}
-	for service := range endpoints {
-		text, err := os.ReadFile("testdata/recorded/" + service + ".json")
-		if err != nil {
-			t.Fatal(err)
-		}
-		var answers map[string]json.RawMessage
-		if err := json.Unmarshal(text, &answers); err != nil {
-			t.Fatalf("%s: %v", service, err)
-		}
-		f.recorded[service] = answers
-	}
+	f := unservedCloud(t)
 	f.Server = httptest.NewServer(f)
 	t.Cleanup(f.Close)
 	return f
 }
+
+func unservedCloud(t *testing.T) *fakeCloud {
+	t.Helper()
+	recorded, err := recordings()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &fakeCloud{t: t, recorded: recorded, calls: map[string]int{}, life: time.Hour, role: "admin"}
+}
+
+// recordings are the recorded answers by service. Nobody changes them.
+var recordings = sync.OnceValues(func() (map[string]map[string]json.RawMessage, error) {
+	all := map[string]map[string]json.RawMessage{}
+	for service := range endpoints {
+		text, err := os.ReadFile("testdata/recorded/" + service + ".json")
+		if err != nil {
+			return nil, err
+		}
+		var answers map[string]json.RawMessage
+		if err := json.Unmarshal(text, &answers); err != nil {
+			return nil, fmt.Errorf("%s: %w", service, err)
+		}
+		all[service] = answers
+	}
+	return all, nil
+})
 
 // connect writes a clouds.yaml for the fake and connects.
 func (f *fakeCloud) connect(change func(*openstack.Options)) (*openstack.Cloud, *bytes.Buffer) {
@@ -151,6 +166,8 @@ func (f *fakeCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodPost && r.URL.Path == "/identity/v3/auth/tokens":
 		f.login(w)
+	case key == "all versions":
+		f.write(w, json.RawMessage(`{"versions": []}`))
 	case key == "version document":
 		f.write(w, f.recorded[service][key])
 	case service == "":
@@ -182,6 +199,12 @@ func (f *fakeCloud) name(r *http.Request) (call, service, key string) {
 		if e.versions != "" && r.URL.Path == e.versions {
 			return name + " version document", name, "version document"
 		}
+		if strings.HasPrefix(e.at, strings.TrimSuffix(r.URL.Path, "/")) && strings.Count(r.URL.Path, "/") == 2 && strings.HasSuffix(r.URL.Path, "/") {
+			return name + " all versions", name, "all versions"
+		}
+	}
+	if r.URL.Path == "/identity/v3/" {
+		return "keystone all versions", "keystone", "all versions"
 	}
 	for name, base := range bases {
 		rest, ok := strings.CutPrefix(r.URL.Path, base+"/")

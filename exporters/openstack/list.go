@@ -53,6 +53,11 @@ func List[T any](ctx context.Context, c *Cloud, api API, path, member string, qu
 		if page == 1 {
 			l.Microversion, l.Time = a.Microversion, a.Time
 		}
+		if page == 1 {
+			if err := lifeless(api, path, query, len(onThis)); err != nil {
+				return l, err
+			}
+		}
 		next, err := nextPage(a, member)
 		if next == nil && api.Markers {
 			next = markerBehind(onThis, query)

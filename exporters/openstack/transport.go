@@ -194,11 +194,15 @@ func (t *transport) once(req *http.Request, api string, g *gate) (*http.Response
 	if err != nil {
 		cancel()
 		g.leave()
-		exporters.CountCall(req.Context(), api, exporters.KindOf(err), took)
+		exporters.CountCall(req.Context(), api, callKind(err), took)
 		return nil, err
 	}
 	exporters.CountCall(req.Context(), api, strconv.Itoa(resp.StatusCode), took)
-	resp.Body = &answerBody{from: resp.Body, left: t.most, most: t.most, done: func() { cancel(); g.leave() }}
+	left := t.most
+	if resp.ContentLength > t.most {
+		left = -1 // it need not be read to know
+	}
+	resp.Body = &answerBody{from: resp.Body, left: left, most: t.most, done: func() { cancel(); g.leave() }}
 	return resp, nil
 }
 
