@@ -145,7 +145,7 @@ func (c *Cloud) send(ctx context.Context, api, at string, header map[string]stri
 	if resp.StatusCode >= 400 {
 		from = io.LimitReader(from, maxErrorBytes)
 	}
-	body, err := io.ReadAll(from)
+	body, err := readAll(from)
 	if err != nil && resp.StatusCode < 400 {
 		return 0, nil, nil, fmt.Errorf("reading the answer: %w", err)
 	}
