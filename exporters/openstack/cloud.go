@@ -73,12 +73,23 @@ type API struct {
 	// microversions. Min and Max are the range that its package understands.
 	Header   string
 	Min, Max Microversion
+	// OwnHeader carries the microversion, alone, of an API that does not know
+	// OpenStack-API-Version: "X-OpenStack-Manila-API-Version".
+	OwnHeader string
+	// Unscoped cuts what follows the version in the endpoint's path, because it
+	// names one project and the paths asked for name their own: Swift's
+	// /v1/AUTH_….
+	Unscoped bool
 	// Always are headers of each call: Designate's X-Auth-All-Projects.
 	Always map[string]string
 	// Markers says that lists do not link to their next page: a page with as many
 	// objects as the query's limit is followed by one that starts behind its last
 	// object (Heat, Masakari).
 	Markers bool
+	// Offsets says that the links to the next page are not to be believed: a page
+	// with as many objects as the query's limit is followed by the one at the next
+	// offset (Manila, which ignores the marker that its own links have).
+	Offsets bool
 }
 
 // Cloud is a connection. Its methods may be called concurrently.
@@ -145,6 +156,26 @@ func (c *Cloud) Admin(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	return t.admin, nil
+}
+
+// ProjectID is the project that the account's token belongs to; "" for a token of
+// the system or a domain. Barbican and Swift show it its own, whatever its role.
+func (c *Cloud) ProjectID(ctx context.Context) (string, error) {
+	t, err := c.tokens.get(ctx)
+	if err != nil {
+		return "", err
+	}
+	return t.project, nil
+}
+
+// Endpoint is where the catalogue says that the API is, as it stands there. When
+// it has no such service the error wraps exporters.ErrAbsent.
+func (c *Cloud) Endpoint(ctx context.Context, api API) (string, error) {
+	t, err := c.tokens.get(ctx)
+	if err != nil {
+		return "", err
+	}
+	return c.endpoint(t.catalog, api.Types)
 }
 
 // identityURL is the root of Keystone's v3 API by clouds.yaml, without a slash

@@ -62,6 +62,9 @@ func List[T any](ctx context.Context, c *Cloud, api API, path, member string, qu
 		if next == nil && api.Markers {
 			next = markerBehind(onThis, query)
 		}
+		if api.Offsets {
+			next, err = offsetBehind(onThis, query), nil
+		}
 		if err != nil || next == nil {
 			return l, onPage(page, err)
 		}
@@ -92,6 +95,12 @@ func (l *Listing[T]) add(a *Answer, api API, member string) ([]json.RawMessage, 
 	if err := a.Decode(member, &raws); err != nil {
 		return nil, &Error{API: api.Name, Method: http.MethodGet, Path: "…/" + member, Err: err, kind: exporters.KindDecode}
 	}
+	l.take(raws, member)
+	return raws, nil
+}
+
+// take decodes objects; those that it cannot, it names.
+func (l *Listing[T]) take(raws []json.RawMessage, member string) {
 	for _, raw := range raws {
 		var object T
 		if err := json.Unmarshal(raw, &object); err != nil {
@@ -100,7 +109,6 @@ func (l *Listing[T]) add(a *Answer, api API, member string) ([]json.RawMessage, 
 		}
 		l.Objects = append(l.Objects, object)
 	}
-	return raws, nil
 }
 
 // markerBehind is what a further page of an API without links is asked with; nil
@@ -115,6 +123,17 @@ func markerBehind(raws []json.RawMessage, query url.Values) url.Values {
 		return nil
 	}
 	return url.Values{"marker": {id}}
+}
+
+// offsetBehind is what a further page of an API with offsets is asked with; nil
+// when this one was not full, or no limit was asked for.
+func offsetBehind(raws []json.RawMessage, query url.Values) url.Values {
+	limit, err := strconv.Atoi(query.Get("limit"))
+	if err != nil || limit <= 0 || len(raws) < limit {
+		return nil
+	}
+	offset, _ := strconv.Atoi(query.Get("offset")) // the first page has none
+	return url.Values{"offset": {strconv.Itoa(offset + len(raws))}}
 }
 
 // objectID is the first of the members that a raw object has; "" without any.
