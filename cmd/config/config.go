@@ -55,6 +55,9 @@ type OpenStack struct {
 	Interface   string   `yaml:"interface"`
 	SystemScope bool     `yaml:"system_scope"`
 	Period      Duration `yaml:"period"` // of inventory and service looks, default 30s
+	// Horizon is the dashboard's address as people type it; the catalogue seldom
+	// has it.
+	Horizon string `yaml:"horizon"`
 }
 
 // Broker is a RabbitMQ with OpenStack's notifications.
@@ -306,6 +309,11 @@ func (f File) Validate() error {
 	}
 	if f.OpenStack != nil && f.OpenStack.Cloud == "" {
 		return errors.New("openstack.cloud: no entry of clouds.yaml is named")
+	}
+	if f.OpenStack != nil && f.OpenStack.Horizon != "" {
+		if u, err := url.Parse(f.OpenStack.Horizon); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
+			return errors.New("openstack.horizon: want the dashboard's address without credentials, for example https://dashboard.example.org/")
+		}
 	}
 	for i, b := range f.Notifications {
 		u, err := url.Parse(b.URL)

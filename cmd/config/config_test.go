@@ -54,6 +54,8 @@ func TestParseNamesTheFault(t *testing.T) {
 		"pair's user":  {"cloud: lab\nexporter: {pair: {peer: \"https://x:1\", user: u}}", "go together"},
 		"alertmanager": {"cloud: lab\ncollector: {alertmanagers: [\"http://a:1\"]}", "want host:port"},
 		"store url":    {"cloud: lab\nstore: {url: \"tcp://x:9000\"}", "store.url"},
+		"horizon":      {"cloud: lab\nopenstack: {cloud: x, horizon: \"dash.example.org\"}", "openstack.horizon: want the dashboard's address"},
+		"horizon user": {"cloud: lab\nopenstack: {cloud: x, horizon: \"https://u:p@dash.example.org\"}", "openstack.horizon"},
 		"password":     {"cloud: lab\nnotifications: [{url: \"http://x\"}]", "notifications[0].url"},
 	} {
 		_, err := Parse("m.yaml", []byte(c.content))

@@ -35,6 +35,7 @@ type fakeCloud struct {
 	role    string
 	project string   // of the tokens
 	absent  []string // services that the catalogue lacks
+	date    string   // of the services' clocks, as a Date header; ours when empty
 
 	elsewhere []string          // services that are in another region only
 	at        map[string]string // endpoints of services that are not at their usual place
@@ -55,7 +56,17 @@ var endpoints = map[string]struct{ kind, at, versions string }{
 	"barbican":  {"key-manager", "/key-manager", "/key-manager/"},
 	"designate": {"dns", "/dns", "/dns/"},
 	"masakari":  {"instance-ha", "/instance-ha/v1/0123456789abcdef0123456789abcdef", "/instance-ha/v1/"},
+	"gnocchi":   {"metric", "/metric", "/metric/"},
+	"ironic":    {"baremetal", "/baremetal/v1", "/baremetal/v1/"},
+	"magnum":    {"container-infra", "/container-infra/v1", "/container-infra/v1/"},
+	"manila":    {"sharev2", "/share/v2", "/share/v2/"},
+	"swift":     {"object-store", "/object-store/v1/AUTH_" + ownProject, "/object-store/info"},
+	"trove":     {"database", "/database/v1.0/" + ownProject, "/database/v1.0/"},
 }
+
+// ownProject is the project of the account that looks: the lab's admin, as the
+// recorded answers have it.
+const ownProject = "062401e787dc899c094c155d35ba1658"
 
 // bases are where the resources of a service lie.
 var bases = map[string]string{
@@ -63,6 +74,8 @@ var bases = map[string]string{
 	"cinder": "/volume/v3/0123456789abcdef0123456789abcdef", "neutron": "/network/v2.0",
 	"glance": "/image/v2", "heat": "/heat/v1/0123456789abcdef0123456789abcdef", "octavia": "/load-balancer/v2.0", "barbican": "/key-manager/v1",
 	"designate": "/dns/v2", "masakari": "/instance-ha/v1/0123456789abcdef0123456789abcdef",
+	"gnocchi": "/metric/v1", "ironic": "/baremetal/v1", "magnum": "/container-infra/v1", "manila": "/share/v2", "swift": "/object-store/v1",
+	"trove": "/database/v1.0/" + ownProject,
 }
 
 func newFakeCloud(t *testing.T) *fakeCloud {
@@ -79,7 +92,7 @@ func unservedCloud(t *testing.T) *fakeCloud {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &fakeCloud{t: t, recorded: recorded, calls: map[string]int{}, life: time.Hour, role: "admin"}
+	return &fakeCloud{t: t, recorded: recorded, calls: map[string]int{}, life: time.Hour, role: "admin", project: ownProject}
 }
 
 // recordings are the recorded answers by service. Nobody changes them.
@@ -181,12 +194,34 @@ func (f *fakeCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			http.NotFound(w, r)
 			return
 		}
+		if service == "swift" {
+			answer = accountHeaders(w.Header(), answer)
+		}
 		f.write(w, answer)
 	}
 }
 
+// accountHeaders sets what Swift says in headers, recorded beside the body, and
+// returns the body.
+func accountHeaders(h http.Header, answer json.RawMessage) json.RawMessage {
+	var recorded struct {
+		Headers map[string]string
+		Body    json.RawMessage
+	}
+	if json.Unmarshal(answer, &recorded) != nil {
+		return answer
+	}
+	for name, value := range recorded.Headers {
+		h.Set(name, value)
+	}
+	return recorded.Body
+}
+
 func (f *fakeCloud) write(w http.ResponseWriter, answer json.RawMessage) {
 	w.Header().Set("Content-Type", "application/json")
+	if f.date != "" {
+		w.Header().Set("Date", f.date)
+	}
 	if _, err := w.Write(answer); err != nil {
 		f.t.Log(err)
 	}
@@ -212,20 +247,34 @@ func (f *fakeCloud) name(r *http.Request) (call, service, key string) {
 			continue
 		}
 		query := r.URL.Query()
-		if query.Has("changes-since") {
-			query.Set("changes-since", "T")
+		for _, name := range []string{"changes-since", "generated-since"} {
+			if query.Has(name) {
+				query.Set(name, "T")
+			}
 		}
 		key := "/" + rest
 		if len(query) > 0 {
 			key += "?" + query.Encode()
 		}
 		call := name + " " + key
-		if _, version, ok := strings.Cut(r.Header.Get("OpenStack-API-Version"), " "); ok {
-			key += " @" + version
-		}
+		key += askedVersion(r)
 		return call, name, key
 	}
 	return r.Method + " " + r.URL.Path, "", ""
+}
+
+// askedVersion is " @2.100" for a call that asks for a microversion, in whichever
+// header its service reads it.
+func askedVersion(r *http.Request) string {
+	if _, version, ok := strings.Cut(r.Header.Get("OpenStack-API-Version"), " "); ok {
+		return " @" + version
+	}
+	for _, own := range []string{"X-OpenStack-Ironic-API-Version", "X-OpenStack-Manila-API-Version"} {
+		if version := r.Header.Get(own); version != "" {
+			return " @" + version
+		}
+	}
+	return ""
 }
 
 // login answers POST /v3/auth/tokens.

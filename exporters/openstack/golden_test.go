@@ -85,6 +85,11 @@ func ofSystem(c *openstack.Cloud, system string) []exporters.Source {
 // actions are read of.
 func look(t *testing.T, r exporters.Recorder, sources ...exporters.Source) string {
 	t.Helper()
+	return lookFor(t, exporters.Options{Recorder: r}, sources...)
+}
+
+func lookFor(t *testing.T, opts exporters.Options, sources ...exporters.Source) string {
+	t.Helper()
 	before := map[string]chan struct{}{}
 	for i, s := range sources {
 		done, wait := make(chan struct{}), before[s.System]
@@ -92,15 +97,16 @@ func look(t *testing.T, r exporters.Recorder, sources ...exporters.Source) strin
 		if s.System != "nova" {
 			continue
 		}
+		once := sync.OnceFunc(func() { close(done) })
 		sources[i].Collector = exporters.CollectorFunc(func(ctx context.Context) (*exporters.Snapshot, error) {
-			defer sync.OnceFunc(func() { close(done) })()
+			defer once()
 			if wait != nil {
 				<-wait
 			}
 			return s.Collector.Collect(ctx)
 		})
 	}
-	runner := exporters.NewRunner(exporters.Options{Recorder: r})
+	runner := exporters.NewRunner(opts)
 	for _, s := range sources {
 		if err := runner.Add(s); err != nil {
 			t.Fatal(err)
