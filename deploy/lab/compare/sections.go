@@ -24,6 +24,9 @@ func allSections() []section {
 		{"placement", []string{"placement_providers"}, placementOurs, placementTheirs},
 		{"cinder", []string{"cinder_pools"}, cinderOurs, cinderTheirs},
 		{"neutron", []string{"neutron_agents"}, neutronOurs, neutronTheirs},
+		{"barbican", []string{"barbican_secrets"}, barbicanOurs, barbicanTheirs},
+		{"masakari", []string{"masakari_segments", "masakari_notifications"}, masakariOurs, masakariTheirs},
+		{"horizon", []string{"horizon_login"}, horizonOurs, horizonTheirs},
 		{"ceph", []string{"ceph_osd", "ceph_pool"}, cephOurs, cephTheirs},
 		{"ovn", []string{"ovn_southbound"}, ovnOurs, ovnTheirs},
 	}

@@ -86,11 +86,13 @@ READS = [  # service, path, microversion, further headers
     ('load_balancer', '/octavia/amphorae', None),
     ('orchestration', '/services', None), ('orchestration', '/stacks?global_tenant=true', None),
     ('dns', '/zones', None, {'X-Auth-All-Projects': 'true'}), ('dns', '/service_statuses', None),
+    ('key_manager', '/secrets', None), ('key_manager', '/containers', None), ('key_manager', '/orders', None),
+    ('key_manager', '/quotas', None), ('key_manager', '/project-quotas', None),
     ('instance_ha', '/segments', None), ('instance_ha', '/segments/{segment}/hosts', None), ('instance_ha', '/notifications', None),
 ]
 
 # Nothing of these need exist in a seeded lab; every other read must show something.
-MAY_BE_EMPTY = ['/os-migrations', '/backups', '/qos-specs', '/trunks', 'deleted=true', '/os-extra_specs', '/amphorae']
+MAY_BE_EMPTY = ['/os-migrations', '/backups', '/qos-specs', '/trunks', 'deleted=true', '/os-extra_specs', '/amphorae', '/project-quotas']
 
 CHANGES = [  # service, method, path, body, microversion
     ('compute', 'PUT', '/os-services/{compute}', {'status': 'enabled'}, NOVA),
