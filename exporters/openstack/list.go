@@ -27,6 +27,8 @@ type Listing[T any] struct {
 	// Microversion and Time are those of the first page.
 	Microversion Microversion
 	Time         time.Time
+
+	shown int // to the function of Each, and not kept
 }
 
 // List asks for all pages of a collection: member is the name of its list in
@@ -34,6 +36,17 @@ type Listing[T any] struct {
 // decode into T are left out and named in Failed. With an error the Listing has
 // the pages that came before it, and is not complete.
 func List[T any](ctx context.Context, c *Cloud, api API, path, member string, query url.Values) (Listing[T], error) {
+	return list[T](ctx, c, api, path, member, query, nil)
+}
+
+// Each is List for a collection that is only counted: see gets every object and
+// none is kept, so that 120,000 ports cost the memory of one page. What see has
+// counted is right only when there was no error.
+func Each[T any](ctx context.Context, c *Cloud, api API, path, member string, query url.Values, see func(T)) (Listing[T], error) {
+	return list(ctx, c, api, path, member, query, see)
+}
+
+func list[T any](ctx context.Context, c *Cloud, api API, path, member string, query url.Values, see func(T)) (Listing[T], error) {
 	var l Listing[T]
 	query = maps.Clone(query)
 	if query == nil {
@@ -45,7 +58,7 @@ func List[T any](ctx context.Context, c *Cloud, api API, path, member string, qu
 		a, err := c.Get(ctx, api, path, query)
 		var onThis []json.RawMessage
 		if err == nil {
-			onThis, err = l.add(a, api, member)
+			onThis, err = l.add(a, api, member, see)
 		}
 		if err != nil {
 			return l, onPage(page, err)
@@ -90,7 +103,7 @@ func onPage(page int, err error) error {
 }
 
 // add decodes the objects of one page, and returns them raw.
-func (l *Listing[T]) add(a *Answer, api API, member string) ([]json.RawMessage, error) {
+func (l *Listing[T]) add(a *Answer, api API, member string, see func(T)) ([]json.RawMessage, error) {
 	var raws []json.RawMessage
 	if err := a.Decode(member, &raws); err != nil {
 		return nil, &Error{API: api.Name, Method: http.MethodGet, Path: "…/" + member, Err: err, kind: exporters.KindDecode}
@@ -105,6 +118,11 @@ func (l *Listing[T]) take(raws []json.RawMessage, member string) {
 		var object T
 		if err := json.Unmarshal(raw, &object); err != nil {
 			l.Failed = append(l.Failed, exporters.ObjectError{Object: objectName(member, raw), Err: err})
+			continue
+		}
+		if see != nil {
+			see(object)
+			l.shown++
 			continue
 		}
 		l.Objects = append(l.Objects, object)

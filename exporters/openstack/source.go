@@ -17,7 +17,7 @@ func (c *Cloud) Source(name, system string, period, timeout time.Duration, colle
 
 // NoteIn counts the listing in a look: what was seen, and what failed by name.
 func (l Listing[T]) NoteIn(s *exporters.Snapshot) {
-	s.Seen += len(l.Objects) + len(l.Failed)
+	s.Seen += len(l.Objects) + l.shown + len(l.Failed)
 	s.Failed = append(s.Failed, l.Failed...)
 }
 
