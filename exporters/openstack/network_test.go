@@ -14,12 +14,13 @@ import (
 	"mcloud/exporters"
 	"mcloud/exporters/openstack"
 	"mcloud/exporters/openstack/designate"
+	"mcloud/exporters/openstack/neutron"
 	"mcloud/exporters/openstack/octavia"
 )
 
 // TestGoldenObjects compares the pages with the series of each object on them.
 func TestGoldenObjects(t *testing.T) {
-	for _, system := range []string{"octavia", "designate"} {
+	for _, system := range []string{"neutron", "octavia", "designate"} {
 		t.Run(system, func(t *testing.T) {
 			t.Parallel()
 			cloud, _ := newFakeCloud(t).connect(nil)
@@ -88,7 +89,7 @@ func canned(answers map[string]string) func(http.ResponseWriter, *http.Request, 
 
 // TestDeclaredCallsAreMade holds Calls against what the Sources ask for.
 func TestDeclaredCallsAreMade(t *testing.T) {
-	for service, calls := range map[string][]openstack.Call{"octavia": octavia.Calls(), "designate": designate.Calls()} {
+	for service, calls := range map[string][]openstack.Call{"neutron": neutron.Calls(), "octavia": octavia.Calls(), "designate": designate.Calls()} {
 		declared := map[string]bool{}
 		for _, c := range calls {
 			declared[c.Path] = true
