@@ -166,3 +166,83 @@ func wantSame(t *testing.T, ours, theirs readings) {
 		t.Errorf("the two sides differ (- client, + ours):\n%s", diff)
 	}
 }
+
+func TestNetworks(t *testing.T) {
+	theirs := networkLists{
+		networks: decode[[]netNetwork](t, `[{"ID":"1","Status":"ACTIVE","Shared":false,"Network Type":"geneve","Router Type":false},{"ID":"2","Status":"ACTIVE","Shared":false,"Network Type":"flat","Router Type":true}]`),
+		subnets:  decode[[]netSubnet](t, `[{"IP Version":4},{"IP Version":6}]`),
+		ports:    decode[[]netPort](t, `[{"Status":"ACTIVE","Device Owner":"compute:az-a"},{"Status":"N/A","Device Owner":"network:floatingip"}]`),
+		routers:  decode[[]netRouter](t, `[{"Status":"ACTIVE","HA":true,"External gateway info":null},{"Status":"ACTIVE","HA":true,"External gateway info":{"network_id":"2"}}]`),
+		floating: decode[[]netFloating](t, `[{"Status":"DOWN","Port":null},{"Status":"ACTIVE","Port":"p"}]`),
+		ips:      decode[[]netIPs](t, `[{"Network ID":"1","Network Name":"net","Total IPs":253,"Used IPs":7}]`),
+	}.readings()
+	ours := networksOurs(pageOf(t, `
+openstack_neutron_networks{external="false",shared="false",status="ACTIVE",type="geneve"} 1
+openstack_neutron_networks{external="true",shared="false",status="ACTIVE",type="flat"} 1
+openstack_neutron_subnets{ip_version="4"} 1
+openstack_neutron_subnets{ip_version="6"} 1
+openstack_neutron_ports{owner="compute",status="ACTIVE"} 1
+openstack_neutron_ports{owner="floating_ip",status="N/A"} 1
+openstack_neutron_routers{distributed="false",ha="true",status="ACTIVE"} 2
+openstack_neutron_routers_without_gateway 1
+openstack_neutron_floating_ips{network_id="2",status="ACTIVE"} 1
+openstack_neutron_floating_ips{network_id="2",status="DOWN"} 1
+openstack_neutron_floating_ips_unattached{network_id="2"} 1
+openstack_neutron_network_ips_used{ip_version="4",name="net",network_id="1"} 7
+openstack_neutron_network_ips_capacity{ip_version="4",name="net",network_id="1"} 253
+openstack_neutron_network_ips_capacity{ip_version="6",name="net",network_id="1"} 1.8446744073709552e+19
+`))
+	wantSame(t, ours, theirs)
+}
+
+func TestPolicies(t *testing.T) {
+	theirs := policyLists{
+		groups:   decode[[]netAny](t, `[{"ID":"1"},{"ID":"2"}]`),
+		scopes:   decode[[]netAny](t, `[{"ID":"1"}]`),
+		rules:    decode[[]netRule](t, `[{"Direction":"egress","Ethertype":"IPv4"},{"Direction":"ingress","Ethertype":"IPv6"}]`),
+		segments: decode[[]netSegment](t, `[{"Network Type":"vlan"},{"Network Type":"vlan"}]`),
+		rbac:     decode[[]netRBAC](t, `[{"Object Type":"network","Action":"access_as_external"}]`),
+	}.readings()
+	ours := policiesOurs(pageOf(t, `
+openstack_neutron_security_groups 2
+openstack_neutron_address_scopes{ip_version="4",shared="true"} 1
+openstack_neutron_security_group_rules{direction="egress",ethertype="IPv4"} 1
+openstack_neutron_security_group_rules{direction="ingress",ethertype="IPv6"} 1
+openstack_neutron_segments{physical_network="a",type="vlan"} 1
+openstack_neutron_segments{physical_network="b",type="vlan"} 1
+openstack_neutron_rbac_policies{action="access_as_external",object_type="network"} 1
+`))
+	wantSame(t, ours, theirs)
+}
+
+func TestOctavia(t *testing.T) {
+	theirs := lbLists{
+		balancers: decode[[]lbBalancer](t, `[{"id":"1","provider":"ovn","provisioning_status":"ACTIVE","operating_status":"ONLINE"}]`),
+		listeners: decode[[]lbListener](t, `[{"id":"1","protocol":"TCP"}]`),
+		pools:     decode[[]lbPool](t, `[{"id":"1","lb_algorithm":"ROUND_ROBIN"}]`),
+		amphorae:  decode[[]lbAmphora](t, `[{"id":"1","status":"ALLOCATED"}]`),
+		members:   [][]lbMember{decode[[]lbMember](t, `[{"id":"1","operating_status":"NO_MONITOR"},{"id":"2","operating_status":"NO_MONITOR"}]`)},
+	}.readings()
+	ours := octaviaOurs(pageOf(t, `
+openstack_loadbalancer_loadbalancers{operating_status="ONLINE",provider="ovn",provisioning_status="ACTIVE"} 1
+openstack_loadbalancer_listeners{operating_status="ONLINE",protocol="TCP",provisioning_status="ACTIVE"} 1
+openstack_loadbalancer_pools{algorithm="ROUND_ROBIN",operating_status="ONLINE",protocol="TCP",provisioning_status="ACTIVE"} 1
+openstack_loadbalancer_amphorae{role="STANDALONE",status="ALLOCATED"} 1
+openstack_loadbalancer_members{operating_status="NO_MONITOR",provisioning_status="ACTIVE"} 2
+`))
+	wantSame(t, ours, theirs)
+}
+
+func TestDesignate(t *testing.T) {
+	theirs := dnsLists{
+		zones:      decode[[]dnsZone](t, `[{"id":"1","type":"PRIMARY","status":"ACTIVE","action":"NONE"}]`),
+		recordsets: decode[[]dnsRecordset](t, `[{"id":"1","type":"A","status":"ACTIVE"},{"id":"2","type":"A","status":"ACTIVE"}]`),
+		services:   decode[[]dnsService](t, `[{"hostname":"ctl-1","service_name":"central","status":"UP"}]`),
+	}.readings()
+	ours := designateOurs(pageOf(t, `
+openstack_designate_zones{action="NONE",status="ACTIVE",type="PRIMARY"} 1
+openstack_designate_recordsets{status="ACTIVE",type="A"} 2
+openstack_designate_service_up{host="ctl-1",service="central"} 1
+`))
+	wantSame(t, ours, theirs)
+}
