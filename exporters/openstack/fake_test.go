@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -246,12 +247,7 @@ func (f *fakeCloud) name(r *http.Request) (call, service, key string) {
 		if !ok || rest == "" {
 			continue
 		}
-		query := r.URL.Query()
-		for _, name := range []string{"changes-since", "generated-since"} {
-			if query.Has(name) {
-				query.Set(name, "T")
-			}
-		}
+		query := withoutTime(r.URL.Query())
 		key := "/" + rest
 		if len(query) > 0 {
 			key += "?" + query.Encode()
@@ -275,6 +271,21 @@ func askedVersion(r *http.Request) string {
 		}
 	}
 	return ""
+}
+
+// withoutTime puts T for the times in a query, which differ with each look.
+func withoutTime(query url.Values) url.Values {
+	for _, name := range []string{"changes-since", "generated-since"} {
+		if query.Has(name) {
+			query.Set(name, "T")
+		}
+	}
+	for _, name := range []string{"updated_at", "created_at"} {
+		if query.Has(name) {
+			query.Set(name, "gt:T")
+		}
+	}
+	return query
 }
 
 // login answers POST /v3/auth/tokens.

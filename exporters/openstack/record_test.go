@@ -206,12 +206,7 @@ func (r *recorder) keep(service, base string, req *http.Request, body []byte) {
 		}
 		key = "/" + key
 	}
-	query := req.URL.Query()
-	for _, name := range []string{"changes-since", "generated-since"} {
-		if query.Has(name) {
-			query.Set(name, "T")
-		}
-	}
+	query := withoutTime(req.URL.Query())
 	if key != "version document" {
 		if len(query) > 0 {
 			key += "?" + query.Encode()
