@@ -28,7 +28,7 @@ func ListArray[T any](ctx context.Context, c *Cloud, api API, path, kind, marker
 		if err != nil {
 			return l, onPage(page, err)
 		}
-		l.take(raws, kind)
+		l.take(raws, kind, nil)
 		if len(raws) < limit {
 			return l, nil
 		}

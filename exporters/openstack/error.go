@@ -136,28 +136,33 @@ func faultMessage(body []byte) string {
 		}
 		return shorten(text)
 	}
-	return shorten(findMessage(v, 4))
+	// A title says no more than the status; the sentence may lie deeper than it.
+	text := findMessage(v, 4, "message", "detail", "faultstring")
+	if text == "" {
+		text = findMessage(v, 4, "title", "description")
+	}
+	return shorten(text)
 }
 
-func findMessage(v any, depth int) string {
+func findMessage(v any, depth int, keys ...string) string {
 	if depth == 0 {
 		return ""
 	}
 	switch v := v.(type) {
 	case map[string]any:
-		for _, key := range []string{"message", "detail", "faultstring", "title", "description"} {
+		for _, key := range keys {
 			if s, ok := v[key].(string); ok && s != "" {
 				return s
 			}
 		}
 		for _, inner := range v {
-			if s := findMessage(inner, depth-1); s != "" {
+			if s := findMessage(inner, depth-1, keys...); s != "" {
 				return s
 			}
 		}
 	case []any:
 		for _, inner := range v {
-			if s := findMessage(inner, depth-1); s != "" {
+			if s := findMessage(inner, depth-1, keys...); s != "" {
 				return s
 			}
 		}

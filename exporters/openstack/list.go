@@ -108,12 +108,12 @@ func (l *Listing[T]) add(a *Answer, api API, member string, see func(T)) ([]json
 	if err := a.Decode(member, &raws); err != nil {
 		return nil, &Error{API: api.Name, Method: http.MethodGet, Path: "…/" + member, Err: err, kind: exporters.KindDecode}
 	}
-	l.take(raws, member)
+	l.take(raws, member, see)
 	return raws, nil
 }
 
-// take decodes objects; those that it cannot, it names.
-func (l *Listing[T]) take(raws []json.RawMessage, member string) {
+// take decodes objects, for see or to keep; those that it cannot, it names.
+func (l *Listing[T]) take(raws []json.RawMessage, member string, see func(T)) {
 	for _, raw := range raws {
 		var object T
 		if err := json.Unmarshal(raw, &object); err != nil {

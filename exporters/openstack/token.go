@@ -32,6 +32,7 @@ type tokens struct {
 	busy    chan struct{} // held by the one who renews
 
 	mu      sync.Mutex // guards the fields below
+	logins  Logins
 	current *token
 	failure error
 	fails   int
@@ -75,10 +76,12 @@ func (t *tokens) replace(ctx context.Context, old *token) (*token, error) {
 	if failure != nil && time.Now().Before(retryAt) && !t.changed() {
 		return nil, failure
 	}
+	start := time.Now()
 	fresh, err := t.renew(ctx)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err != nil {
+		t.logins.Failed++
 		if ctx.Err() == nil || exporters.KindOf(err) != exporters.KindOther {
 			t.failure, t.fails = err, t.fails+1
 			t.retryAt = time.Now().Add(patience(err, t.fails))
@@ -86,7 +89,22 @@ func (t *tokens) replace(ctx context.Context, old *token) (*token, error) {
 		return nil, err
 	}
 	t.current, t.failure, t.fails = fresh, nil, 0
+	t.logins.Done, t.logins.Took, t.logins.Expires = t.logins.Done+1, time.Since(start), fresh.expires
 	return fresh, nil
+}
+
+// Logins tell how a Cloud came by its tokens.
+type Logins struct {
+	Done, Failed int
+	Took         time.Duration // by the newest that was done
+	Expires      time.Time     // of its token
+}
+
+// Logins returns how the logins went so far.
+func (c *Cloud) Logins() Logins {
+	c.tokens.mu.Lock()
+	defer c.tokens.mu.Unlock()
+	return c.tokens.logins
 }
 
 // patience is how long to wait after the n-th failure in a row: a refused
