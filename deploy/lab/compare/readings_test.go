@@ -78,13 +78,39 @@ func TestQuotedNumRefusesWords(t *testing.T) {
 }
 
 func TestCinder(t *testing.T) {
-	theirs := cinderReadings(decode[[]cinderPool](t, `[{"Name":"stor-1@nvme#nvme-a","Capabilities":
-		{"pool_name":"nvme-a","total_capacity_gb":100.0,"free_capacity_gb":60.5,"allocated_capacity_gb":30,"provisioned_capacity_gb":40.0}}]`))
+	theirs := cinderLists{
+		pools: decode[[]cinderPool](t, `[{"Name":"stor-1@nvme#nvme-a","Capabilities":
+			{"pool_name":"nvme-a","total_capacity_gb":100.0,"free_capacity_gb":60.5,"allocated_capacity_gb":30,"provisioned_capacity_gb":40.0}}]`),
+		services:  decode[[]computeService](t, `[{"Binary":"cinder-volume","Host":"stor-1@nvme","Zone":"nova","Status":"disabled","State":"up","Updated At":"2026-11-25T18:47:13.000000"}]`),
+		volumes:   decode[[]cinderVolume](t, `[{"ID":"1","Name":"a","Status":"in-use","Size":2,"Type":"nvme","Bootable":"false","Attached to":[{"server_id":"s"}]},{"ID":"2","Status":"available","Size":1,"Type":"nvme","Attached to":[]}]`),
+		snapshots: decode[[]cinderVolume](t, `[{"ID":"3","Status":"available","Size":20,"Volume":"1"}]`),
+		backups:   decode[[]cinderVolume](t, `[{"ID":"4","Status":"error","Size":2,"Volume":"1"}]`),
+		types:     decode[[]any](t, `[{"ID":"t","Name":"nvme","Is Public":true}]`),
+		quotas: map[string][]quotaLine{"p": decode[[]quotaLine](t, `[{"Resource":"volumes","Limit":200},{"Resource":"gigabytes","Limit":10},
+			{"Resource":"per_volume_gigabytes","Limit":-1},{"Resource":"volumes_nvme","Limit":-1}]`)},
+	}.readings()
 	ours := cinderOurs(pageOf(t, `
 openstack_cinder_pool_capacity_bytes{cloud="lab",pool="stor-1@nvme#nvme-a",backend="nvme"} 107374182400
 openstack_cinder_pool_free_bytes{cloud="lab",pool="stor-1@nvme#nvme-a",backend="nvme"} 64961380352
 openstack_cinder_pool_allocated_bytes{cloud="lab",pool="stor-1@nvme#nvme-a",backend="nvme"} 32212254720
 openstack_cinder_pool_provisioned_bytes{cloud="lab",pool="stor-1@nvme#nvme-a",backend="nvme"} 42949672960
+openstack_cinder_service_up{binary="cinder-volume",cloud="lab",host="stor-1@nvme",zone="nova"} 1
+openstack_cinder_service_enabled{binary="cinder-volume",cloud="lab",host="stor-1@nvme",zone="nova"} 0
+openstack_cinder_volumes{cloud="lab",status="in-use",volume_type="nvme",zone="nova"} 1
+openstack_cinder_volumes{cloud="lab",status="available",volume_type="nvme",zone="nova"} 1
+openstack_cinder_volumes_size_bytes{cloud="lab",status="in-use",volume_type="nvme",zone="nova"} 2147483648
+openstack_cinder_volumes_size_bytes{cloud="lab",status="available",volume_type="nvme",zone="nova"} 1073741824
+openstack_cinder_volumes_unattached{cloud="lab",volume_type="nvme"} 1
+openstack_cinder_snapshots{cloud="lab",status="available"} 1
+openstack_cinder_snapshots_size_bytes{cloud="lab",status="available"} 21474836480
+openstack_cinder_backups{cloud="lab",status="error"} 1
+openstack_cinder_backups_size_bytes{cloud="lab",status="error"} 2147483648
+openstack_cinder_volume_types{cloud="lab"} 1
+openstack_cinder_qos_specs{cloud="lab"} 0
+openstack_cinder_volume_transfers{cloud="lab"} 0
+openstack_cinder_quota_limit{cloud="lab",project_id="p",resource="volumes"} 200
+openstack_cinder_quota_limit_bytes{cloud="lab",project_id="p",resource="gigabytes"} 10737418240
+openstack_cinder_quota_limit_bytes{cloud="lab",project_id="p",resource="per_volume_gigabytes"} +Inf
 `))
 	wantSame(t, ours, theirs)
 }

@@ -22,7 +22,10 @@ func allSections() []section {
 	return []section{
 		{"nova", []string{"nova_hosts", "nova_servers"}, novaOurs, novaTheirs},
 		{"placement", []string{"placement_providers"}, placementOurs, placementTheirs},
-		{"cinder", []string{"cinder_pools"}, cinderOurs, cinderTheirs},
+		{"keystone", []string{"keystone_projects", "keystone_catalog"}, keystoneOurs, keystoneTheirs},
+		{"cinder", []string{"cinder_services", "cinder_pools", "cinder_types", "cinder_volumes", "cinder_snapshots", "cinder_quotas"}, cinderOurs, cinderTheirs},
+		{"glance", []string{"glance_images"}, glanceOurs, glanceTheirs},
+		{"heat", []string{"heat_stacks", "heat_engines"}, heatOurs, heatTheirs},
 		{"neutron", []string{"neutron_agents"}, neutronOurs, neutronTheirs},
 		{"networks", []string{"neutron_networks", "neutron_routers", "neutron_addresses"}, networksOurs, networksTheirs},
 		{"policies", []string{"neutron_policies"}, policiesOurs, policiesTheirs},
