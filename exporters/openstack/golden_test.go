@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -50,12 +51,17 @@ func TestGoldenPages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if c.nova != "" { // recorded a moment apart
+				want, got = lastSeen.ReplaceAll(want, []byte("$1")), lastSeen.ReplaceAllString(got, "$1")
+			}
 			if diff := cmp.Diff(string(want), got); diff != "" {
 				t.Errorf("page differs (-want +got; go test -update rewrites %s):\n%s", file, diff)
 			}
 		})
 	}
 }
+
+var lastSeen = regexp.MustCompile(`(?m)^(openstack_nova_service_last_seen_timestamp_seconds\{.*) .*$`)
 
 // valid is a Recorder that expects complete and valid inventories.
 type valid struct{ t *testing.T }
