@@ -6,9 +6,9 @@
 //
 //   - Each round 2: the list of providers with their generations, and
 //     allocation_candidates for one VCPU, whose provider_summaries carry used,
-//     capacity and traits of every provider in each tree that has room. Trees that
-//     it does not cover cost up to 3 such calls more for other classes. Usages are
-//     asked each round, because deleting a server's allocations
+//     capacity and traits of every provider in each tree that has room. When more
+//     than fewDue providers are to be asked by themselves, up to 3 such calls more for
+//     other classes come before. Usages are asked each round, because deleting a server's allocations
 //     (DELETE /allocations/{consumer}) leaves the generation as it is:
 //     placement/objects/allocation.py, delete_all.
 //   - Cold start: R for inventories, and for aggregates 1 to Nova and A, since Nova
