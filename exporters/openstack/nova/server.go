@@ -143,7 +143,7 @@ func shortened(message string) string {
 	if len(message) > maxFault {
 		message = message[:maxFault]
 	}
-	return strings.ToValidUTF8(message, "")
+	return strings.TrimSpace(strings.ToValidUTF8(message, ""))
 }
 
 func (v *server) updatedAt() time.Time { return time.Unix(v.updated, 0).UTC() }
