@@ -343,8 +343,8 @@ func TestCallsFollowWhatChanged(t *testing.T) {
 		t.Logf("round %d: %d calls: %s", round, n, by)
 		// 2 and 2 for each changed provider and 7 of the rotation to Placement; to Nova
 		// 4 for hosts, 2 for servers, 1 for flavors and migrations each, 100 actions and
-		// a thirtieth of the quotas.
-		if most := 2 + 2*(hosts/100) + 7 + 9 + 100 + projects/30 + 1; n > most {
+		// 10 quotas.
+		if most := 2 + 2*(hosts/100) + 7 + 9 + 100 + 10; n > most {
 			t.Errorf("%d calls in round %d, want at most %d: %s", n, round, most, by)
 		}
 	}

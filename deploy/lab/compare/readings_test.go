@@ -31,11 +31,21 @@ func pageOf(t *testing.T, text string) page {
 // cloud as the client prints it and as the exporter does.
 
 func TestNova(t *testing.T) {
-	theirs := novaReadings(
-		decode[[]hypervisor](t, `[{"ID":"1","Hypervisor Hostname":"cmp-a1","Hypervisor Type":"fake","Host IP":"127.0.0.1","State":"up"},
+	theirs := novaReadings(novaLists{
+		hypervisors: decode[[]hypervisor](t, `[{"ID":"1","Hypervisor Hostname":"cmp-a1","Hypervisor Type":"fake","Host IP":"127.0.0.1","State":"up"},
 			{"ID":"2","Hypervisor Hostname":"cmp-a2","State":"down"}]`),
-		decode[[]computeService](t, `[{"ID":"1","Binary":"nova-compute","Host":"cmp-a1","Zone":"az-a","Status":"disabled","State":"up"}]`),
-		decode[[]server](t, `[{"ID":"1","Status":"ACTIVE"},{"ID":"2","Status":"ACTIVE"},{"ID":"3","Status":"SHUTOFF"}]`))
+		services: decode[[]computeService](t, `[{"ID":"1","Binary":"nova-compute","Host":"cmp-a1","Zone":"az-a","Status":"disabled","State":"up"}]`),
+		servers: decode[[]server](t, `[
+			{"ID":"1","Status":"ACTIVE","Task State":null,"Power State":1,"Availability Zone":"az-a","Host":"cmp-a1","Flavor":"m1.tiny"},
+			{"ID":"2","Status":"ACTIVE","Task State":"deleting","Power State":1,"Availability Zone":"az-b","Host":"cmp-b1","Flavor":"m1.tiny"},
+			{"ID":"3","Status":"SHUTOFF","Task State":null,"Power State":4,"Availability Zone":"az-b","Host":"cmp-b1","Flavor":"c1.xlarge"},
+			{"ID":"4","Status":"ERROR","Task State":null,"Power State":0,"Availability Zone":"","Host":null,"Flavor":"c1.xlarge"}]`),
+		aggregates: decode[[]hostAggregate](t, `[{"ID":1,"Name":"dense","Availability Zone":null,"Properties":{"a":"b"},"Hosts":["cmp-a1","cmp-b1"]},{"ID":2,"Name":"new","Hosts":[]}]`),
+		flavors:    decode[[]flavor](t, `[{"ID":"1","Name":"m1.tiny"},{"ID":"2","Name":"c1.xlarge"}]`),
+		zones:      decode[[]availabilityZone](t, `[{"Zone Name":"az-a","Zone Status":"available"},{"Zone Name":"az-b","Zone Status":"not available"},{"Zone Name":"internal","Zone Status":"available"}]`),
+		groups:     decode[[]serverGroup](t, `[{"ID":"1","Name":"g","Policy":"affinity"}]`),
+	})
+	quotaReadings("p", decode[[]quota](t, `[{"Resource":"cores","Limit":-1,"In Use":6,"Reserved":0},{"Resource":"key-pairs","Limit":50,"In Use":0,"Reserved":0}]`), theirs)
 	ours := novaOurs(pageOf(t, `
 openstack_nova_hypervisors{cloud="lab",state="up",status="enabled",type="fake"} 1
 openstack_nova_hypervisors{cloud="lab",state="down",status="enabled",type="fake"} 1
@@ -45,8 +55,28 @@ openstack_nova_service_up{cloud="lab",host="cmp-a1",binary="nova-compute",zone="
 openstack_nova_service_enabled{cloud="lab",host="cmp-a1",binary="nova-compute",zone="az-a"} 0
 openstack_nova_servers{cloud="lab",status="ACTIVE",zone="az-a"} 1
 openstack_nova_servers{cloud="lab",status="ACTIVE",zone="az-b"} 1
-openstack_nova_servers{cloud="lab",status="ERROR",zone="az-b"} 0
+openstack_nova_servers{cloud="lab",status="PAUSED",zone="az-c"} 0
 openstack_nova_servers{cloud="lab",status="SHUTOFF",zone="az-b"} 1
+openstack_nova_servers{cloud="lab",status="ERROR",zone=""} 1
+openstack_nova_host_servers{cloud="lab",host="cmp-a1",zone="az-a"} 1
+openstack_nova_host_servers{cloud="lab",host="cmp-b1",zone="az-b"} 2
+openstack_nova_host_servers{cloud="lab",host="cmp-c1",zone="az-c"} 0
+openstack_nova_flavor_servers{cloud="lab",flavor="m1.tiny"} 2
+openstack_nova_flavor_servers{cloud="lab",flavor="c1.xlarge"} 2
+openstack_nova_server_power_states{cloud="lab",status="ACTIVE",power_state="running"} 2
+openstack_nova_server_power_states{cloud="lab",status="SHUTOFF",power_state="shutdown"} 1
+openstack_nova_server_power_states{cloud="lab",status="ERROR",power_state="none"} 1
+openstack_nova_server_tasks{cloud="lab",status="ACTIVE",task_state="deleting"} 1
+openstack_nova_aggregates{cloud="lab"} 2
+openstack_nova_aggregate_hosts{cloud="lab",id="1",name="dense"} 2
+openstack_nova_aggregate_hosts{cloud="lab",id="2",name="new"} 0
+openstack_nova_flavors{cloud="lab"} 2
+openstack_nova_availability_zone_available{cloud="lab",zone="az-a"} 1
+openstack_nova_availability_zone_available{cloud="lab",zone="az-b"} 0
+openstack_nova_server_groups{cloud="lab",policy="affinity"} 1
+openstack_nova_quota_limit{cloud="lab",project_id="p",resource="cores"} +Inf
+openstack_nova_quota_in_use{cloud="lab",project_id="p",resource="cores"} 6
+openstack_nova_quota_limit{cloud="lab",project_id="p",resource="key_pairs"} 50
 `))
 	wantSame(t, ours, theirs)
 }

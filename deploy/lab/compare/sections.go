@@ -20,7 +20,7 @@ type section struct {
 // allSections in the order of the table.
 func allSections() []section {
 	return []section{
-		{"nova", []string{"nova_hosts", "nova_servers"}, novaOurs, novaTheirs},
+		{"nova", []string{"nova_hosts", "nova_servers", "nova_flavors", "nova_quotas"}, novaOurs, novaTheirs},
 		{"placement", []string{"placement_providers"}, placementOurs, placementTheirs},
 		{"keystone", []string{"keystone_projects", "keystone_catalog"}, keystoneOurs, keystoneTheirs},
 		{"cinder", []string{"cinder_services", "cinder_pools", "cinder_types", "cinder_volumes", "cinder_snapshots", "cinder_quotas"}, cinderOurs, cinderTheirs},

@@ -18,8 +18,8 @@
 //     read first, at once and again a minute later, when the action has ended; the
 //     others once, a minute after the last change. What does not fit waits, each
 //     server once, and is read whole later: a server's log does not go away.
-//   - nova_quotas: P at the cold start, then P·Period/Config.QuotaEvery, projects whose
-//     servers changed first.
+//   - nova_quotas: P at the cold start, then P·Period/Config.QuotaEvery or quotasPerLook,
+//     whichever is more; projects whose servers changed first.
 //   - nova_migrations: 1.
 //   - nova_flavors, each Config.FlavorPeriod: 1, and 1 for each private flavor at the
 //     cold start, later once in accessLife.
@@ -60,8 +60,8 @@ type Config struct {
 	FullEvery time.Duration
 	// GroupsEvery is the time between two looks at server groups; 10 minutes if zero.
 	GroupsEvery time.Duration
-	// QuotaEvery is the time in which every project's quota is read once; 30
-	// minutes if zero.
+	// QuotaEvery is the time in which every project's quota is read once, if they are
+	// many; 30 minutes if zero.
 	QuotaEvery time.Duration
 	// DeletedFor is how far back the first look asks for deleted servers, for
 	// the sake of their actions; 40 days if zero, so that the month before is whole.

@@ -51,13 +51,18 @@ func (s *quotaSet) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// quotasPerLook is how many quotas a look reads even if Config.QuotaEvery asks for
+// fewer: a small cloud's are all fresh.
+const quotasPerLook = 10
+
 type quotasCollector struct {
 	cloud    *openstack.Cloud
+	every    time.Duration
 	rotation *openstack.Rotation[quotaSet]
 }
 
 func newQuotasCollector(cloud *openstack.Cloud, cfg Config) *quotasCollector {
-	return &quotasCollector{cloud: cloud, rotation: &openstack.Rotation[quotaSet]{
+	return &quotasCollector{cloud: cloud, every: cfg.QuotaEvery, rotation: &openstack.Rotation[quotaSet]{
 		Kind: "quota of project", Period: cfg.Period, Life: cfg.QuotaEvery,
 	}}
 }
@@ -72,6 +77,7 @@ func (c *quotasCollector) Collect(ctx context.Context) (*exporters.Snapshot, err
 	for _, p := range list.Objects {
 		ids = append(ids, string(p.ID))
 	}
+	c.rotation.Life = max(c.rotation.Period, min(c.every, c.rotation.Period*time.Duration(len(ids))/quotasPerLook))
 	failed, err := c.rotation.Refresh(ctx, ids, time.Now().UTC(), c.read)
 	s := &exporters.Snapshot{Seen: len(ids), Failed: failed}
 	for project, set := range c.rotation.Values() {
