@@ -375,6 +375,34 @@ func TestFullProvidersAreBelievedForAWhile(t *testing.T) {
 	}
 }
 
+// TestCutOffSummaries has a Placement that answers for another half of the
+// providers at each look, as max_allocation_candidates with a random order does.
+func TestCutOffSummaries(t *testing.T) {
+	f := newBigCloud(200, 10, 1)
+	next := serve(t, placement.Sources(f.connect(t), placement.Config{}))
+	next()
+	for round := range 6 {
+		f.mu.Lock()
+		for i := range f.hosts {
+			f.full[i] = i%2 == round%2
+		}
+		f.mu.Unlock()
+		f.made()
+		next()
+		// A tenth of the 100, and readings whose turn it is.
+		if n, by := f.made(); n > 2+10+3*3 {
+			t.Errorf("%d calls in round %d: %s", n, round, by)
+		}
+	}
+	f.mu.Lock()
+	f.refuse = "placement candidates"
+	f.mu.Unlock()
+	next()
+	if n, by := f.made(); n > 2+20+3*3 {
+		t.Errorf("%d calls when the summaries fail: %s", n, by)
+	}
+}
+
 // TestAChangedInventoryIsReadAtOnce has one provider whose summary differs among
 // many that only got an allocation.
 func TestAChangedInventoryIsReadAtOnce(t *testing.T) {

@@ -166,6 +166,45 @@ func TestPartOfTheServersIsNotCounted(t *testing.T) {
 	expect(t, s, map[string]float64{"servers ACTIVE ": 2})
 }
 
+// A cell that is down hides its servers; they are neither gone nor without a flavor.
+func TestServersOfACellThatIsDown(t *testing.T) {
+	f := newFakeCloud(t)
+	cloud, _ := f.connect(nil)
+	servers := nova.Sources(cloud, nova.Config{FullEvery: time.Nanosecond})[2]
+	before, err := collect(t, servers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := before.Inventories[0].Objects[0]
+	f.inject(func(w http.ResponseWriter, _ *http.Request, call string) bool {
+		if !strings.HasPrefix(call, "nova /servers/detail?all_tenants=1&limit") {
+			return false
+		}
+		var page struct {
+			Servers []map[string]any `json:"servers"`
+		}
+		if err := json.Unmarshal(f.recorded["nova"]["/servers/detail?all_tenants=1&limit=1000 @2.100"], &page); err != nil {
+			t.Error(err)
+		}
+		for i, v := range page.Servers {
+			if v["id"] == known.ID {
+				page.Servers[i] = map[string]any{"id": known.ID, "tenant_id": known.Project, "status": "UNKNOWN", "created": v["created"]}
+			}
+		}
+		page.Servers = append(page.Servers, map[string]any{"id": "never seen", "tenant_id": "p", "status": "UNKNOWN"})
+		_ = json.NewEncoder(w).Encode(page)
+		return true
+	})
+	after, err := collect(t, servers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(known, after.Inventories[0].Objects[0]); diff != "" || after.Inventories[0].Complete || len(after.Inventories[0].Objects) != len(before.Inventories[0].Objects) {
+		t.Errorf("complete %v, %d objects, the hidden one: %s", after.Inventories[0].Complete, len(after.Inventories[0].Objects), diff)
+	}
+	expect(t, after, map[string]float64{"project_servers p UNKNOWN": 1, "flavor_servers ": absent, "server_power_states UNKNOWN none": absent})
+}
+
 func TestServicesComeAndGoAsEvents(t *testing.T) {
 	f := newFakeCloud(t)
 	cloud, _ := f.connect(nil)

@@ -73,6 +73,9 @@ func (c *serversCollector) count() counts {
 		}
 		n.byZone[[2]word{v.status, v.zone}]++
 		n.byProject[[2]word{v.project, v.status}]++
+		if v.hidden {
+			continue
+		}
 		n.byPower[[2]word{v.status, p}]++
 		n.projectShapes[projectShape{v.project, v.shape}]++
 		has := v.shape.Value()
@@ -220,6 +223,9 @@ func addTasks(s *exporters.Snapshot, tasks map[[2]word]*task) {
 
 func (c *serversCollector) addServers(s *exporters.Snapshot) {
 	for id, v := range c.all {
+		if v.hidden {
+			continue
+		}
 		has := v.shape.Value()
 		s.Add(serverInfo, 1, id, v.object.Name, v.status.Value(), v.object.Project, v.user.Value(), v.host.Value(), v.hypervisor.Value(),
 			v.zone.Value(), has.flavor, v.instance)

@@ -77,6 +77,7 @@ type server struct {
 	fault             *fault // nil when there is none or it was not asked for
 	instance          string
 	groups            []string // in object's attributes
+	hidden            bool     // nothing but its id, project and status is known
 	created, launched int64    // Unix seconds; 0 when not known
 	updated           int64
 }
@@ -176,6 +177,19 @@ func (v *server) setGroups(ids []string) {
 	}
 	attributes.ServerGroups, v.groups = ids, ids
 	v.object = mcloud.NewObject(v.object.Kind, v.object.ID, v.object.Name, "", v.object.Project, attributes)
+}
+
+// behind is a server of a cell that Nova cannot reach: of it the list says nothing
+// but id, project and the status UNKNOWN (from microversion 2.69). What was known of
+// it before stays on record, since it has not become a server without a flavor.
+func (v *server) behind(before *server) *server {
+	if before == nil {
+		v.hidden = true
+		return v
+	}
+	kept := *before
+	kept.status = v.status
+	return &kept
 }
 
 // differs says that something was asked of the server, or happened to it.

@@ -124,6 +124,10 @@ func (c *serversCollector) merge(list []*server, now time.Time) {
 			continue
 		}
 		before := c.all[id]
+		if v.status.Value() == "UNKNOWN" && v.shape.Value().flavor == "" {
+			c.all[id] = v.behind(before)
+			continue
+		}
 		if before == nil || before.differs(v) {
 			c.changed.add(id, project, updated, now, before != nil && before.billsOtherwise(v))
 			c.touch(project)
@@ -220,6 +224,10 @@ func (c *serversCollector) inventory(start time.Time, complete bool) mcloud.Inve
 	}
 	parents := c.hosts.ids()
 	for _, v := range c.all {
+		if v.hidden {
+			inventory.Complete = false
+			continue
+		}
 		o := v.object
 		o.Parent = parents[v.hypervisor.Value()]
 		inventory.Objects = append(inventory.Objects, o)

@@ -20,16 +20,15 @@
 //     round. All others have their turn once in Config.ReadEvery: 2·R·Period/ReadEvery
 //     calls a round.
 //   - A provider without room for one unit of any class is in no summary: 1 for its
-//     usages, and 1 for its traits when it is read. Its usages are believed until its
-//     generation changes, a summary covers it again, or usageLife has passed.
+//     usages, and 1 for its traits when it is read. What was said of its usages last is
+//     believed while its generation stays, but asked again within usageLife.
 //   - Only when the set "objects" is served: the allocations, 1 for each provider
 //     once in Config.AllocationsEvery, from the cold start on in even shares.
 //
 // allocation_candidates answers one candidate for each provider of the class, since
 // the query has one group of one class: 2,000 hosts with 60 traits each are about
-// 5 MB. A Placement whose max_allocation_candidates cuts that off shows other
-// providers each time (or always the same); those that are missing are treated as
-// those without room.
+// 5 MB. Where max_allocation_candidates cuts that off, or the call fails, the
+// providers that are missing are treated as those without room.
 package placement
 
 import (

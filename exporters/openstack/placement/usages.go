@@ -16,8 +16,8 @@ import (
 // its tree. Most have room for one of the first.
 var probes = []string{"MEMORY_MB", "DISK_GB", "PCPU"}
 
-// usageLife is how long the usages of a provider that no summary covers are
-// believed while its generation stays. They can only have shrunk meanwhile, and
+// usageLife is within what time the usages of a provider that no summary covers any
+// more are asked again, each by itself, while its generation stays. They can only have shrunk meanwhile, and
 // one that shrank has room again, unless it was over-allocated.
 const usageLife = 10 * time.Minute
 
@@ -26,11 +26,11 @@ const usageLife = 10 * time.Minute
 // Placement's time.
 const fewDue = 20
 
-// usageRead is what a provider itself said of its usages.
+// usageRead are usages that a summary or the provider itself said last.
 type usageRead struct {
 	used       map[string]int64
 	generation int64
-	at         time.Time // zero: never asked, or a summary has covered it since
+	at         time.Time // zero: never
 }
 
 // summary is what allocation_candidates says of a provider.
@@ -105,7 +105,7 @@ func (c *collector) usages(ctx context.Context, providers []provider, seen summa
 			}
 			k := c.known[p.UUID]
 			if own, ok := seen[p.UUID].used(k.inventories); ok {
-				used[p.UUID], k.usage = own, usageRead{}
+				used[p.UUID], k.usage = own, usageRead{used: own, generation: p.Generation, at: now}
 				continue
 			}
 			rest = append(rest, p)
