@@ -6,8 +6,6 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -20,47 +18,8 @@ import (
 	"mcloud/exporters/openstack/nova"
 )
 
-// TestGoldenObjects compares the series of the set "objects".
-func TestGoldenObjects(t *testing.T) {
-	for _, system := range []string{"nova", "placement"} {
-		t.Run(system, func(t *testing.T) {
-			t.Parallel()
-			cloud, _ := newFakeCloud(t).connect(nil)
-			sources := ofSystem(cloud, system)
-			page := lookFor(t, exporters.Options{Sets: []exporters.Set{exporters.SetObjects}}, sources...)
-			opt := map[string]bool{}
-			for _, s := range sources {
-				for _, f := range s.Families {
-					opt[f.Name] = f.Set == exporters.SetObjects
-				}
-			}
-			var b strings.Builder
-			for line := range strings.Lines(ownSeries(page)) {
-				name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(line, "# HELP "), "# TYPE "), " ")
-				name, _, _ = strings.Cut(name, "{")
-				if opt[name] {
-					b.WriteString(line)
-				}
-			}
-			file := filepath.Join("testdata", "golden", system+"_objects.prom")
-			if *update {
-				if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), b.String()); diff != "" {
-				t.Errorf("page differs (-want +got; go test -update rewrites %s):\n%s", file, diff)
-			}
-		})
-	}
-}
-
-// values are a look's samples by "family label label".
-func values(s *exporters.Snapshot) map[string]float64 {
+// valuesByName are a look's samples by "family label label".
+func valuesByName(s *exporters.Snapshot) map[string]float64 {
 	of := map[string]float64{}
 	for _, sample := range s.Samples {
 		name := strings.TrimPrefix(strings.TrimPrefix(sample.Family.Name, "openstack_nova_"), "openstack_placement_")
@@ -69,9 +28,9 @@ func values(s *exporters.Snapshot) map[string]float64 {
 	return of
 }
 
-func expect(t *testing.T, s *exporters.Snapshot, want map[string]float64) {
+func expectByName(t *testing.T, s *exporters.Snapshot, want map[string]float64) {
 	t.Helper()
-	got := values(s)
+	got := valuesByName(s)
 	for name, value := range want {
 		v, ok := got[name]
 		switch {
@@ -114,7 +73,7 @@ func TestStuckServers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	expect(t, s, map[string]float64{
+	expectByName(t, s, map[string]float64{
 		"server_tasks BUILD spawning":       2,
 		"server_tasks BUILD ":               1,
 		"server_tasks ACTIVE deleting":      1,
@@ -128,7 +87,7 @@ func TestStuckServers(t *testing.T) {
 		"server_power_states ACTIVE 9":      2,
 		"project_servers p BUILD":           3,
 	})
-	oldest := values(s)["server_task_oldest_timestamp_seconds BUILD spawning"]
+	oldest := valuesByName(s)["server_task_oldest_timestamp_seconds BUILD spawning"]
 	if d := time.Since(time.Unix(int64(oldest), 0)); d < 2*time.Hour || d > 2*time.Hour+time.Minute {
 		t.Errorf("the oldest build began %v ago", d)
 	}
@@ -157,13 +116,13 @@ func TestPartOfTheServersIsNotCounted(t *testing.T) {
 	if err == nil || s == nil || len(s.Inventories[0].Objects) != 1 || s.Inventories[0].Complete {
 		t.Fatalf("%v %+v", err, s)
 	}
-	expect(t, s, map[string]float64{"servers ACTIVE ": absent, "host_servers h ": absent})
+	expectByName(t, s, map[string]float64{"servers ACTIVE ": absent, "host_servers h ": absent})
 	broken = false
 	s, err = collect(t, servers) // all again, not what changed
 	if err != nil || len(s.Inventories[0].Objects) != 2 || !s.Inventories[0].Complete {
 		t.Fatalf("%v %+v", err, s)
 	}
-	expect(t, s, map[string]float64{"servers ACTIVE ": 2})
+	expectByName(t, s, map[string]float64{"servers ACTIVE ": 2})
 }
 
 // A cell that is down hides its servers; they are neither gone nor without a flavor.
@@ -202,7 +161,7 @@ func TestServersOfACellThatIsDown(t *testing.T) {
 	if diff := cmp.Diff(known, after.Inventories[0].Objects[0]); diff != "" || after.Inventories[0].Complete || len(after.Inventories[0].Objects) != len(before.Inventories[0].Objects) {
 		t.Errorf("complete %v, %d objects, the hidden one: %s", after.Inventories[0].Complete, len(after.Inventories[0].Objects), diff)
 	}
-	expect(t, after, map[string]float64{"project_servers p UNKNOWN": 1, "flavor_servers ": absent, "server_power_states UNKNOWN none": absent})
+	expectByName(t, after, map[string]float64{"project_servers p UNKNOWN": 1, "flavor_servers ": absent, "server_power_states UNKNOWN none": absent})
 }
 
 func TestServicesComeAndGoAsEvents(t *testing.T) {
@@ -224,7 +183,7 @@ func TestServicesComeAndGoAsEvents(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		expect(t, s, map[string]float64{"service_last_seen_timestamp_seconds a nova-compute az": absent})
+		expectByName(t, s, map[string]float64{"service_last_seen_timestamp_seconds a nova-compute az": absent})
 		return s.Events
 	}
 	a, b := service("a", "up", "enabled", ""), service("b", "up", "enabled", "")
@@ -258,7 +217,7 @@ func TestQuotasWithoutALimitAreInfinite(t *testing.T) {
 		t.Fatal(err)
 	}
 	project := s.Samples[0].Labels[0]
-	expect(t, s, map[string]float64{
+	expectByName(t, s, map[string]float64{
 		"quota_limit " + project + " cores": math.Inf(1), "quota_in_use " + project + " cores": 3,
 		"quota_limit " + project + " key_pairs": 100, "quota_in_use " + project + " key_pairs": absent,
 	})
@@ -302,13 +261,13 @@ func TestMigrationsAreFollowed(t *testing.T) {
 		return fmt.Sprintf(`{"id": %d, "migration_type": %q, "status": %q, "created_at": %q, "updated_at": %q}`, id, kind, status, now.Add(-created).Format(form), now.Add(-updated).Format(form))
 	}
 	s := look(m(1, "live-migration", "running", time.Hour, time.Minute), m(2, "resize", "finished", 40*time.Hour, 30*time.Hour), m(3, "migration", "confirmed", time.Hour, time.Hour))
-	expect(t, s, map[string]float64{
+	expectByName(t, s, map[string]float64{
 		"migrations live-migration running": 1, "migrations resize finished": 1, "migrations migration confirmed": 1,
 		"migration_oldest_timestamp_seconds resize finished":     float64(now.Add(-40 * time.Hour).Unix()),
 		"migration_oldest_timestamp_seconds migration confirmed": absent,
 	})
 	s = look(m(1, "live-migration", "completed", time.Hour, 0), m(2, "resize", "confirmed", 40*time.Hour, 26*time.Hour))
-	expect(t, s, map[string]float64{
+	expectByName(t, s, map[string]float64{
 		"migrations live-migration running": absent, "migrations live-migration completed": 1,
 		"migrations resize confirmed": absent, // ended more than a day ago
 		"migrations resize finished":  absent,
@@ -338,7 +297,7 @@ func TestAllPagesOfServerGroups(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	expect(t, s, map[string]float64{"server_groups affinity": 1003, "server_group_members affinity": 2006})
+	expectByName(t, s, map[string]float64{"server_groups affinity": 1003, "server_group_members affinity": 2006})
 }
 
 // Servers know their groups though the groups are read at other times.
@@ -400,7 +359,7 @@ func TestUrgentActionsComeFirst(t *testing.T) {
 	}
 	// 2,000 are there, 98 besides the deleted ones were read, which wait for the
 	// end of their action.
-	expect(t, s, map[string]float64{"server_actions_pending": 1902})
+	expectByName(t, s, map[string]float64{"server_actions_pending": 1902})
 }
 
 func TestOldFieldsOfHypervisorsAreOptional(t *testing.T) {
@@ -411,7 +370,7 @@ func TestOldFieldsOfHypervisorsAreOptional(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	expect(t, s, map[string]float64{"hypervisor_up n n ": 1, "running_vms n n ": absent, "vcpus_used n n ": absent})
+	expectByName(t, s, map[string]float64{"hypervisor_up n n ": 1, "running_vms n n ": absent, "vcpus_used n n ": absent})
 }
 
 // An account without the right is told so, and the other families stay.
@@ -442,7 +401,7 @@ func TestNestedProviders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	expect(t, s, map[string]float64{
+	expectByName(t, s, map[string]float64{
 		"providers true": 1, "providers false": 6,
 		"capacity_units nova-test-cmp-c1-gpu0 PCPU": 14, "inventory_units nova-test-cmp-c1-gpu0 VGPU": 8, "usage_units nova-test-cmp-c1-gpu0 VGPU": 0,
 		"allocation_max_units nova-test-cmp-c1-gpu0 VGPU":                2,

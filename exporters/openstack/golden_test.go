@@ -63,6 +63,31 @@ func TestGoldenPages(t *testing.T) {
 
 var lastSeen = regexp.MustCompile(`(?m)^(openstack_nova_service_last_seen_timestamp_seconds\{.*) .*$`)
 
+// TestGoldenObjects compares the pages with the series of each object on them.
+func TestGoldenObjects(t *testing.T) {
+	for _, system := range []string{"nova", "placement", "neutron", "octavia", "designate"} {
+		t.Run(system, func(t *testing.T) {
+			t.Parallel()
+			cloud, _ := newFakeCloud(t).connect(nil)
+			opts := exporters.Options{Recorder: valid{t}, Sets: []exporters.Set{exporters.SetObjects}}
+			got := ownSeries(lookFor(t, opts, ofSystem(cloud, system)...))
+			file := filepath.Join("testdata", "golden", system+"_objects.prom")
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("page differs (-want +got; go test -update rewrites %s):\n%s", file, diff)
+			}
+		})
+	}
+}
+
 // valid is a Recorder that expects complete and valid inventories.
 type valid struct{ t *testing.T }
 

@@ -4,8 +4,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -17,31 +15,6 @@ import (
 	"mcloud/exporters/openstack/neutron"
 	"mcloud/exporters/openstack/octavia"
 )
-
-// TestGoldenObjects compares the pages with the series of each object on them.
-func TestGoldenObjects(t *testing.T) {
-	for _, system := range []string{"neutron", "octavia", "designate"} {
-		t.Run(system, func(t *testing.T) {
-			t.Parallel()
-			cloud, _ := newFakeCloud(t).connect(nil)
-			opts := exporters.Options{Recorder: valid{t}, Sets: []exporters.Set{exporters.SetObjects}}
-			got := ownSeries(lookFor(t, opts, ofSystem(cloud, system)...))
-			file := filepath.Join("testdata", "golden", system+"_objects.prom")
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("page differs (-want +got; go test -update rewrites %s):\n%s", file, diff)
-			}
-		})
-	}
-}
 
 // values are a family's samples by their labels, joined with commas.
 func values(s *exporters.Snapshot, family string) map[string]float64 {
