@@ -40,6 +40,8 @@ type ClusterConfig struct {
 	// FSID is the cluster's id when it is known beforehand; otherwise it is
 	// learnt from the monitors. Sockets of another cluster are left out.
 	FSID string
+	// Tiers are the names that the configuration has for pools: the label "tier".
+	Tiers map[string]string
 	// Perf also reads the daemons' performance counters (set "perf").
 	Perf bool
 	// PerfPriority is the least priority a counter must have to be exported;
@@ -71,20 +73,29 @@ func Sources(cfg ClusterConfig, mon Mon) ([]exporters.Source, error) {
 		})
 	}
 	if mon != nil {
-		add("ceph_health", 15*time.Second, 15*time.Second, healthFamilies, newHealth(c).collect)
+		add("ceph_health", 15*time.Second, 15*time.Second, allHealthFamilies(), newHealth(c).collect)
 		add("ceph_osd", 30*time.Second, 25*time.Second, osdFamilies(), c.collectOSDs)
 		add("ceph_pool", 30*time.Second, 25*time.Second, poolFamilies(), c.collectPools)
 		add("ceph_pg", time.Minute, 50*time.Second, pgFamilies(), c.collectPGs)
+		add("ceph_service", time.Minute, 50*time.Second, serviceFamilies, c.collectServices)
 	}
 	if len(cfg.Sockets) > 0 {
 		add("ceph_daemon", 30*time.Second, 28*time.Second, daemonFamilies(), newDaemons(c).collect)
+		add("ceph_rgw", 30*time.Second, 28*time.Second, gatewayFamilies(), newGateways(c).collect)
 	}
 	return all, nil
 }
 
 // Families are all metrics of the package, each once.
 func Families() []*exporters.Family {
-	return slices.Concat(healthFamilies, osdFamilies(), poolFamilies(), pgFamilies(), daemonFamilies())
+	// A gateway's counters are those of daemons under another label.
+	return slices.Concat(monFamilies(), daemonFamilies())
+}
+
+// monFamilies are those that come from the monitors.
+func monFamilies() []*exporters.Family {
+	health := slices.DeleteFunc(allHealthFamilies(), func(f *exporters.Family) bool { return f == daemonHealth }) // of the OSDs too
+	return slices.Concat(health, osdFamilies(), poolFamilies(), pgFamilies(), serviceFamilies)
 }
 
 func (cfg ClusterConfig) complete(mon Mon) (ClusterConfig, error) {

@@ -18,6 +18,11 @@ type crushNode struct {
 	KBUsed  float64 `json:"kb_used"`
 	KBAvail float64 `json:"kb_avail"`
 	PGs     float64 `json:"pgs"`
+	// These three make up KBUsed.
+	KBData   float64 `json:"kb_used_data"`
+	KBOmap   float64 `json:"kb_used_omap"`
+	KBMeta   float64 `json:"kb_used_meta"`
+	Variance float64 `json:"var"` // utilisation over the cluster's average
 }
 
 type crushTree struct {

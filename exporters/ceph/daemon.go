@@ -3,13 +3,13 @@ package ceph
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -22,7 +22,11 @@ var socketUp = &exporters.Family{Name: "ceph_daemon_socket_up", Type: exporters.
 	Labels: []string{"ceph_daemon"}, Help: "Daemon on this host answers its admin socket: 1 yes, 0 no (dead or frozen)."}
 
 func daemonFamilies() []*exporters.Family {
-	return append([]*exporters.Family{socketUp, unlistedCounter, unlistedGauge}, perfCatalogue().families...)
+	return append([]*exporters.Family{socketUp}, perfCatalogue().families...)
+}
+
+func gatewayFamilies() []*exporters.Family {
+	return append([]*exporters.Family{socketUp}, rgwCatalogue().families...)
 }
 
 const (
@@ -38,6 +42,9 @@ const (
 type daemons struct {
 	*cluster
 	known map[string]*daemon // by socket path
+	// gateways says to look at RADOS gateways, whose counters have another label,
+	// and otherwise at all daemons but those.
+	gateways bool
 }
 
 // daemon is what is remembered of one socket between looks. A look hands each
@@ -48,6 +55,7 @@ type daemon struct {
 	started  socketID
 	identity *identity // nil until told, per start
 	schema   schema    // nil until told, per start
+	counters string    // "perf" or "counter": the commands that its version has; "" until known
 	state    string    // last logged
 	lastSeen time.Time // of the socket file
 }
@@ -71,12 +79,20 @@ type found struct {
 
 func newDaemons(c *cluster) *daemons { return &daemons{cluster: c, known: map[string]*daemon{}} }
 
+func newGateways(c *cluster) *daemons {
+	return &daemons{cluster: c, known: map[string]*daemon{}, gateways: true}
+}
+
 func (d *daemons) collect(ctx context.Context) (*exporters.Snapshot, error) {
 	l := d.look(ctx)
 	now := d.cfg.Now()
 	present := d.discover(l, now)
 	if len(present) == 0 && len(d.known) == 0 {
-		if len(l.errs) == 0 {
+		switch {
+		case len(l.errs) > 0:
+		case d.gateways:
+			l.errs = append(l.errs, fmt.Errorf("ceph cluster %s: no RADOS gateway runs on this host: %w", d.cfg.Name, exporters.ErrAbsent))
+		default:
 			l.errs = append(l.errs, fmt.Errorf("ceph cluster %s: no admin socket matches %q: no daemon runs here, or the directory may not be read (run as user ceph or root)", d.cfg.Name, d.cfg.Sockets))
 		}
 		return nil, errors.Join(l.errs...)
@@ -85,7 +101,12 @@ func (d *daemons) collect(ctx context.Context) (*exporters.Snapshot, error) {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return nil, ctx.Err() // mcloud stops: what failed says nothing about the daemons
 	}
-	d.addAll(l, results)
+	var gids map[string]string
+	if d.gateways && d.cfg.Perf && d.mon != nil {
+		services, _ := fetch[serviceMap](l, "service dump", nil)
+		gids = services.gatewayIDs()
+	}
+	d.addAll(l, results, gids)
 	d.addVanished(l, results, now)
 	return l.done()
 }
@@ -105,6 +126,9 @@ func (d *daemons) discover(l *look, now time.Time) []*daemon {
 	var present []*daemon
 	for _, path := range slices.Sorted(maps.Keys(paths)) {
 		name, ok := nameFromFile(path)
+		if ok && isGateway(name) != d.gateways {
+			continue // of the other Source
+		}
 		if !ok {
 			l.snap.Skipped++ // a client's socket: it comes and goes with a pid
 			continue
@@ -123,6 +147,8 @@ func (d *daemons) discover(l *look, now time.Time) []*daemon {
 	}
 	return present
 }
+
+func isGateway(name string) bool { return strings.HasPrefix(name, "client.rgw") }
 
 func newDaemon(path, name string) *daemon { return &daemon{path: path, name: name} }
 
@@ -150,7 +176,7 @@ func (d *daemons) ask(ctx context.Context, daemon *daemon) found {
 		return f
 	}
 	if started != daemon.started {
-		daemon.started, daemon.identity, daemon.schema = started, nil, nil
+		daemon.started, daemon.identity, daemon.schema, daemon.counters = started, nil, nil, ""
 	}
 	client := asok.Client{Path: daemon.path, Timeout: d.cfg.SocketTimeout}
 	if daemon.identity == nil {
@@ -198,25 +224,50 @@ func (d *daemons) decode(ctx context.Context, client asok.Client, prefix string,
 }
 
 func (d *daemons) readPerf(ctx context.Context, client asok.Client, daemon *daemon) ([]counter, int, error) {
-	var dump map[string]map[string]json.RawMessage
-	if err := d.decode(ctx, client, "perf dump", &dump); err != nil {
+	if daemon.schema == nil {
+		if err := d.readSchema(ctx, client, daemon); err != nil {
+			return nil, 0, err
+		}
+	}
+	var dump perfValues
+	if err := d.decode(ctx, client, daemon.counters+" dump", &dump); err != nil {
 		return nil, 0, err
 	}
 	// Groups come and go while a daemon runs (an mgr's modules), so a counter
 	// that the kept schema lacks is a reason to read it once more.
-	if daemon.schema == nil || daemon.schema.lacks(dump) {
-		var fresh map[string]map[string]description
-		if err := d.decode(ctx, client, "perf schema", &fresh); err != nil {
+	if daemon.schema.lacks(dump) {
+		if err := d.readSchema(ctx, client, daemon); err != nil {
 			return nil, 0, err
 		}
-		daemon.schema = newSchema(fresh)
 	}
 	return daemon.schema.join(dump, d.cfg.PerfPriority)
 }
 
+// readSchema asks for "counter schema", which Ceph 18 has beside the older "perf
+// schema" and which also has the counters with labels.
+func (d *daemons) readSchema(ctx context.Context, client asok.Client, daemon *daemon) error {
+	var fresh perfGroups[description]
+	if daemon.counters == "" || daemon.counters == "counter" {
+		err := d.decode(ctx, client, "counter schema", &fresh)
+		var refusal *asok.DaemonError
+		switch {
+		case err == nil && len(fresh) > 0:
+			daemon.counters, daemon.schema = "counter", newSchema(fresh)
+			return nil
+		case err != nil && !errors.As(err, &refusal):
+			return err
+		}
+	}
+	if err := d.decode(ctx, client, "perf schema", &fresh); err != nil {
+		return err
+	}
+	daemon.counters, daemon.schema = "perf", newSchema(fresh)
+	return nil
+}
+
 // addAll writes the outcomes. Two sockets of one daemon are a live one and the
 // file that its killed predecessor left under another path; the live one counts.
-func (d *daemons) addAll(l *look, results []found) {
+func (d *daemons) addAll(l *look, results []found, gids map[string]string) {
 	slices.SortStableFunc(results, func(a, b found) int { return -cmp.Compare(truth(a.up), truth(b.up)) })
 	done := map[string]bool{}
 	for _, f := range results {
@@ -239,7 +290,12 @@ func (d *daemons) addAll(l *look, results []found) {
 			l.fail(f.name, f.err)
 		}
 		l.snap.Skipped += f.unknown
-		addPerf(&l.snap, f.name, f.perf)
+		if d.gateways {
+			id := strings.TrimPrefix(f.name, "client.rgw.")
+			rgwCatalogue().addPerf(&l.snap, cmp.Or(gids[id], id), f.perf)
+		} else {
+			perfCatalogue().addPerf(&l.snap, f.name, f.perf)
+		}
 	}
 }
 

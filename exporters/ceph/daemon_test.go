@@ -1,6 +1,7 @@
 package ceph
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -28,19 +29,32 @@ func daemonSource(t *testing.T, dir string, change func(*ClusterConfig)) exporte
 func TestDaemonsGolden(t *testing.T) {
 	for _, version := range versions {
 		dir := t.TempDir()
-		serveDaemon(t, filepath.Join(dir, "ceph-osd.0.asok"), recorded(t, version, "osd", "osd.0", testFSID))
-		serveDaemon(t, filepath.Join(dir, "ceph-mon.a.asok"), recorded(t, version, "mon", "mon.a", testFSID))
-		serveDaemon(t, filepath.Join(dir, "ceph-mgr.x.asok"), recorded(t, version, "mgr", "mgr.x", testFSID))
-		snap, err := collect(t, daemonSource(t, dir, nil))
-		if err != nil || len(snap.Failed) > 0 {
-			t.Fatalf("%s: %v %v", version, err, snap.Failed)
+		for _, d := range [][2]string{{"osd", "osd.0"}, {"mon", "mon.a"}, {"mgr", "mgr.x"}, {"mds", "mds.a"}, {"rgw", "client.rgw.a"}} {
+			serveDaemon(t, filepath.Join(dir, "ceph-"+d[1]+".asok"), recorded(t, version, d[0], d[1], testFSID))
 		}
-		for _, s := range snap.Samples {
-			if s.Family == unlistedCounter || s.Family == unlistedGauge {
-				t.Errorf("%s: %s has no metric of its own", version, series(s))
+		cfg := testConfig()
+		cfg.FSID, cfg.Perf, cfg.Sockets = testFSID, true, []string{filepath.Join(dir, "*.asok")}
+		all := sources(t, cfg, fakeMon{dir: filepath.Join("testdata", version, "fast")})
+		for _, name := range []string{"ceph_daemon", "ceph_rgw"} {
+			snap, err := collect(t, all[name])
+			if err != nil || len(snap.Failed) > 0 {
+				t.Fatalf("%s %s: %v %v", version, name, err, snap.Failed)
 			}
+			if has(snap, "ceph_daemon_perf") {
+				t.Errorf("%s: a counter has no metric of its own:\n%s", version, render(snap))
+			}
+			golden(t, version+"-"+name, render(snap))
 		}
-		golden(t, version+"-daemons", render(snap))
+	}
+}
+
+func TestNoGatewayIsAbsentAndNoFailure(t *testing.T) {
+	dir := t.TempDir()
+	serveDaemon(t, filepath.Join(dir, "ceph-osd.0.asok"), recorded(t, "18.2", "osd", "osd.0", testFSID))
+	cfg := testConfig()
+	cfg.Sockets = []string{filepath.Join(dir, "*.asok")}
+	if _, err := collect(t, sources(t, cfg, nil)["ceph_rgw"]); !errors.Is(err, exporters.ErrAbsent) {
+		t.Errorf("error is %v", err)
 	}
 }
 
@@ -59,7 +73,7 @@ func TestSchemaIsReadOncePerStart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if asked["perf schema"] != 1 || asked["config show"] != 1 || asked["perf dump"] != 3 {
+	if asked["counter schema"] != 1 || asked["config show"] != 1 || asked["counter dump"] != 3 {
 		t.Errorf("one start: %v", asked)
 	}
 	stop()
@@ -70,7 +84,7 @@ func TestSchemaIsReadOncePerStart(t *testing.T) {
 	if _, err := collect(t, s); err != nil {
 		t.Fatal(err)
 	}
-	if asked["perf schema"] != 2 || asked["config show"] != 2 {
+	if asked["counter schema"] != 2 || asked["config show"] != 2 {
 		t.Errorf("after a restart: %v", asked)
 	}
 }
@@ -126,8 +140,8 @@ func TestFaultyDaemons(t *testing.T) {
 		return []byte("{}")
 	})
 	serveDaemon(t, filepath.Join(dir, "ceph-osd.5.asok"), func(p string) []byte {
-		if p == "perf dump" {
-			return []byte(`{"osd":{"op":"text"}}`)
+		if p == "counter dump" {
+			return []byte(`{"osd":[{"labels":{},"counters":{"op":"text"}}]}`)
 		}
 		return recorded(t, "18.2", "osd", "osd.5", testFSID)(p)
 	})

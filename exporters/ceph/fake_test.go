@@ -41,7 +41,7 @@ func (f fakeMon) Command(ctx context.Context, command map[string]any) ([]byte, e
 			return b, err
 		}
 	}
-	name := strings.ReplaceAll(prefix, " ", "_")
+	name := strings.NewReplacer(" ", "_", "-", "_").Replace(prefix)
 	for _, arg := range []string{"detail", "output_method"} {
 		if v, ok := command[arg]; ok {
 			name += "_" + v.(string)
@@ -212,7 +212,9 @@ func recorded(t *testing.T, version, kind, name, fsid string) func(prefix string
 		}
 		b, err := os.ReadFile(filepath.Join("testdata", version, "asok", kind, strings.ReplaceAll(prefix, " ", "_")+".json"))
 		if err != nil {
-			t.Errorf("%s was asked %q: %v", name, prefix, err)
+			if !strings.HasPrefix(prefix, "counter ") || version != "16.2" { // Ceph 16 has no such command
+				t.Errorf("%s was asked %q: %v", name, prefix, err)
+			}
 			return []byte("ERROR: (22) Invalid argument\n")
 		}
 		return b

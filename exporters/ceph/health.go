@@ -2,7 +2,7 @@ package ceph
 
 import (
 	"context"
-	"net"
+	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,14 +40,24 @@ var (
 		mgrStatus, mgrModuleStatus, mgrModuleCanRun, objectsDegraded, objectsMisplaced, objectsUnfound}
 )
 
+func allHealthFamilies() []*exporters.Family {
+	return slices.Concat(healthFamilies, stateFamilies, []*exporters.Family{daemonHealth})
+}
+
 type healthAnswer struct {
-	Status string `json:"status"`
-	Checks map[string]struct {
-		Severity string `json:"severity"`
-		Summary  struct {
-			Message string `json:"message"`
-		} `json:"summary"`
-	} `json:"checks"`
+	Status string                 `json:"status"`
+	Checks map[string]healthCheck `json:"checks"`
+}
+
+type healthCheck struct {
+	Severity string `json:"severity"`
+	Muted    bool   `json:"muted"`
+	Summary  struct {
+		Message string `json:"message"`
+	} `json:"summary"`
+	Detail []struct {
+		Message string `json:"message"`
+	} `json:"detail"`
 }
 
 type statusAnswer struct {
@@ -55,12 +65,14 @@ type statusAnswer struct {
 	Monmap struct {
 		Release string `json:"min_mon_release_name"`
 	} `json:"monmap"`
-	// PGMap names a count only when it is not zero.
-	PGMap struct {
-		Degraded  float64 `json:"degraded_objects"`
-		Misplaced float64 `json:"misplaced_objects"`
-		Unfound   float64 `json:"unfound_objects"`
-	} `json:"pgmap"`
+	ElectionEpoch float64 `json:"election_epoch"`
+	QuorumAge     float64 `json:"quorum_age"`
+	OSDMap        struct {
+		Remapped float64 `json:"num_remapped_pgs"`
+	} `json:"osdmap"`
+	// PGMap names a count of objects in trouble only when it is not zero.
+	PGMap    pgMap                      `json:"pgmap"`
+	Progress map[string]json.RawMessage `json:"progress_events"`
 }
 
 type quorumAnswer struct {
@@ -85,11 +97,19 @@ type daemonMetadata struct {
 	BackIface   string `json:"back_iface"`
 	FrontIface  string `json:"front_iface"`
 	BlockBytes  string `json:"bluestore_bdev_size"`
+	BlueDevice  string `json:"bluestore_bdev_dev_node"`
+	BlueDB      string `json:"bluefs_db_dev_node"`
+	BlueWAL     string `json:"bluefs_wal_dev_node"`
+	FileDevice  string `json:"backend_filestore_dev_node"`
+	Journal     string `json:"osd_journal"`
+	Devices     string `json:"devices"`
+	DeviceIDs   string `json:"device_ids"`
 }
 
 type mgrAnswer struct {
-	Active   string `json:"active_name"`
-	Standbys []struct {
+	IsAvailable *bool  `json:"available"`
+	Active      string `json:"active_name"`
+	Standbys    []struct {
 		Name string `json:"name"`
 	} `json:"standbys"`
 	Enabled   []string `json:"modules"`
@@ -114,17 +134,16 @@ func newHealth(c *cluster) *health { return &health{cluster: c, seen: map[[2]str
 
 func (h *health) collect(ctx context.Context) (*exporters.Snapshot, error) {
 	l := h.look(ctx)
-	if answer, ok := fetch[healthAnswer](l, "health", map[string]any{"detail": "detail"}); ok {
+	answer, haveHealth := fetch[healthAnswer](l, "health", map[string]any{"detail": "detail"})
+	if haveHealth {
 		h.addChecks(l, answer)
 	}
 	status, haveStatus := fetch[statusAnswer](l, "status", nil)
 	if haveStatus {
 		h.learnFSID(status.FSID)
-		l.snap.Add(objectsDegraded, status.PGMap.Degraded)
-		l.snap.Add(objectsMisplaced, status.PGMap.Misplaced)
-		l.snap.Add(objectsUnfound, status.PGMap.Unfound)
+		l.addState(status)
 	}
-	l.addMons()
+	l.addMons(answer, haveHealth)
 	l.addMgrs(status.Monmap.Release)
 	return l.done()
 }
@@ -144,6 +163,9 @@ func (h *health) addChecks(l *look, answer healthAnswer) {
 			h.seen[key] = true
 		}
 		l.snap.Add(healthDetail, 1, key[:]...)
+		if check.Muted {
+			l.snap.Add(checksMuted, 1, key[:]...)
+		}
 	}
 	for key := range h.seen {
 		if !raised[key] {
@@ -167,7 +189,7 @@ func leadingNumber(message string) float64 {
 	return 1
 }
 
-func (l *look) addMons() {
+func (l *look) addMons(answer healthAnswer, haveHealth bool) {
 	quorum, ok := fetch[quorumAnswer](l, "quorum_status", nil)
 	if !ok {
 		return
@@ -177,14 +199,22 @@ func (l *look) addMons() {
 	for _, m := range metadata {
 		byName[m.Name] = m
 	}
+	var inQuorum []string
 	for _, mon := range quorum.Monmap.Mons {
 		daemon := "mon." + mon.Name
 		l.snap.Seen++
+		if slices.Contains(quorum.Quorum, mon.Rank) {
+			inQuorum = append(inQuorum, daemon)
+		}
 		l.snap.Add(monQuorum, truth(slices.Contains(quorum.Quorum, mon.Rank)), daemon)
 		// A monitor that is down keeps its entry; one that never came up has none.
 		if m, ok := byName[mon.Name]; ok {
 			l.snap.Add(monMetadata, 1, daemon, m.Hostname, hostOf(mon.Addr), strconv.Itoa(mon.Rank), m.Version)
 		}
+	}
+	l.snap.Add(monsDown, float64(len(quorum.Monmap.Mons)-len(inQuorum)))
+	if haveHealth {
+		l.addReports(answer, "SLOW_OPS", inQuorum)
 	}
 }
 
@@ -197,6 +227,9 @@ func (l *look) addMgrs(release string) {
 	mgr, ok := fetch[mgrAnswer](l, "mgr dump", nil)
 	if !ok {
 		return
+	}
+	if mgr.IsAvailable != nil {
+		l.snap.Add(mgrAvailable, truth(*mgr.IsAvailable))
 	}
 	if mgr.Active != "" {
 		l.snap.Seen++
@@ -226,11 +259,11 @@ func truth(b bool) float64 {
 	return 0
 }
 
-// hostOf is the host of Ceph's "127.0.0.1:6789/0", without brackets for IPv6.
+// hostOf is the host of Ceph's "127.0.0.1:6789/0", as the mgr shows it: what is
+// before the last colon, so an IPv6 address keeps its brackets.
 func hostOf(addr string) string {
-	addr, _, _ = strings.Cut(addr, "/")
-	if host, _, err := net.SplitHostPort(addr); err == nil {
-		return host
+	if i := strings.LastIndexByte(addr, ':'); i >= 0 {
+		return addr[:i]
 	}
 	return addr
 }

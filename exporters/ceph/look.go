@@ -55,7 +55,22 @@ func fetch[T any](l *look, prefix string, args map[string]any) (answer T, ok boo
 	return answer, true
 }
 
+// read sends one command whose answer is not one JSON document, or too large to
+// be held as one, and has decode read it. ok is false when either failed.
+func (l *look) read(prefix string, args map[string]any, decode func([]byte) error) (ok bool) {
+	if err := ask(l.ctx, l.mon, prefix, args, decode); err != nil {
+		l.errs = append(l.errs, fmt.Errorf("ceph cluster %s: %w", l.cfg.Name, err))
+		return false
+	}
+	return true
+}
+
 func command[T any](ctx context.Context, mon Mon, prefix string, args map[string]any) (answer T, err error) {
+	err = ask(ctx, mon, prefix, args, func(b []byte) error { return decodeJSON(b, &answer) })
+	return answer, err
+}
+
+func ask(ctx context.Context, mon Mon, prefix string, args map[string]any, decode func([]byte) error) error {
 	full := map[string]any{"prefix": prefix, "format": "json"}
 	for k, v := range args {
 		full[k] = v
@@ -64,14 +79,14 @@ func command[T any](ctx context.Context, mon Mon, prefix string, args map[string
 	b, err := mon.Command(ctx, full)
 	code := "0"
 	if err == nil {
-		err = decodeJSON(b, &answer)
+		err = decode(b)
 	}
 	if err != nil {
 		code = exporters.KindOf(err)
 		err = fmt.Errorf("%s: %w", prefix, err)
 	}
 	exporters.CountCall(ctx, "mon", code, time.Since(start))
-	return answer, err
+	return err
 }
 
 // done ends the look: nothing at all is an error without a Snapshot, so that

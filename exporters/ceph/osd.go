@@ -53,24 +53,28 @@ func osdFamilies() []*exporters.Family {
 	for _, flag := range slices.Sorted(maps.Keys(osdFlagSet)) {
 		all = append(all, osdFlagSet[flag])
 	}
-	return all
+	return append(all, layoutFamilies...)
 }
 
 // osdDump is "osd dump": the OSD map, with the pools and erasure-code profiles.
 type osdDump struct {
 	FSID        string   `json:"fsid"`
+	Epoch       float64  `json:"epoch"`
 	Flags       string   `json:"flags"`
 	Full        *float64 `json:"full_ratio"`
 	Backfillful *float64 `json:"backfillfull_ratio"`
 	Nearfull    *float64 `json:"nearfull_ratio"`
 	OSDs        []struct {
-		OSD         int     `json:"osd"`
-		Up          int     `json:"up"`
-		In          int     `json:"in"`
-		Weight      float64 `json:"weight"`
-		PublicAddr  string  `json:"public_addr"`
-		ClusterAddr string  `json:"cluster_addr"`
+		OSD         int      `json:"osd"`
+		Up          int      `json:"up"`
+		In          int      `json:"in"`
+		Weight      float64  `json:"weight"`
+		Affinity    float64  `json:"primary_affinity"`
+		PublicAddr  string   `json:"public_addr"`
+		ClusterAddr string   `json:"cluster_addr"`
+		State       []string `json:"state"` // "exists", "up", "nearfull", …
 	} `json:"osds"`
+	Upmaps   []struct{}                   `json:"pg_upmap_items"`
 	Pools    []poolDump                   `json:"pools"`
 	Profiles map[string]map[string]string `json:"erasure_code_profiles"`
 }
@@ -106,11 +110,25 @@ func (c *cluster) collectOSDs(ctx context.Context) (*exporters.Snapshot, error) 
 		l.addLatencies(perf)
 	}
 	versions, haveVersions := fetch[versionsAnswer](l, "versions", nil)
+	if health, ok := fetch[healthAnswer](l, "health", map[string]any{"detail": "detail"}); ok {
+		l.addOSDReports(dump, health)
+	}
+	l.addOSDState(dump)
+	l.addBlocking(dump)
 
 	places, sizes, hosts := tree.places(), sizesOf(df), metadataByID(metadata)
 	l.addSizes(dump, sizes)
+	if haveMetadata {
+		l.addDisks(dump, hosts)
+	}
+	if haveTree {
+		l.addPlaces(dump, places)
+	}
 	if haveMetadata && haveTree { // without the tree all would lose their device class
 		l.addOSDMetadata(dump, places, hosts)
+	}
+	if haveTree && haveDF {
+		l.addClasses(dump, places, sizes)
 	}
 	// An inventory with holes would be stored as a change of every OSD.
 	if haveTree && haveDF && haveMetadata {
@@ -150,7 +168,25 @@ func (l *look) addSizes(dump osdDump, sizes map[int]crushNode) {
 			l.snap.Add(osdUsed, n.KBUsed*1024, name)
 			l.snap.Add(osdAvail, n.KBAvail*1024, name)
 			l.snap.Add(osdPGs, n.PGs, name)
+			l.snap.Add(osdUtilization, n.KBUsed/n.KB, name)
+			l.snap.Add(osdVariance, n.Variance, name)
+			l.snap.Add(osdData, n.KBData*1024, name)
+			l.snap.Add(osdOmap, n.KBOmap*1024, name)
+			l.snap.Add(osdInternal, n.KBMeta*1024, name)
 		}
+	}
+}
+
+// addOSDReports leaves out OSDs that are down: they report nothing.
+func (l *look) addOSDReports(dump osdDump, answer healthAnswer) {
+	var up []string
+	for _, o := range dump.OSDs {
+		if o.Up == 1 {
+			up = append(up, osdName(o.OSD))
+		}
+	}
+	for kind := range reportChecks {
+		l.addReports(answer, kind, up)
 	}
 }
 
@@ -164,7 +200,7 @@ func (l *look) addLatencies(perf perfAnswer) {
 func (l *look) addOSDMetadata(dump osdDump, places map[int]place, metadata map[int]daemonMetadata) {
 	for _, o := range dump.OSDs {
 		m, ok := metadata[o.OSD]
-		if !ok {
+		if !ok || hostOf(o.PublicAddr) == "-" {
 			continue // it never booted
 		}
 		l.snap.Add(osdMeta, 1, m.BackIface, osdName(o.OSD), hostOf(o.ClusterAddr), places[o.OSD].node.DeviceClass,

@@ -67,11 +67,14 @@ func classFamily(name, help string) *exporters.Family {
 }
 
 func poolFamilies() []*exporters.Family {
-	all := []*exporters.Family{poolMeta}
-	for _, by := range []map[string]*exporters.Family{dfPool, dfCluster, dfClass, poolRecovery} {
-		for _, key := range slices.Sorted(maps.Keys(by)) {
-			all = append(all, by[key])
-		}
+	return slices.Concat([]*exporters.Family{poolMeta}, ordered(dfPool), ordered(dfCluster), ordered(dfClass), ordered(poolRecovery), poolLayoutFamilies())
+}
+
+// ordered are the families of a map by key.
+func ordered(by map[string]*exporters.Family) []*exporters.Family {
+	var all []*exporters.Family
+	for _, key := range slices.Sorted(maps.Keys(by)) {
+		all = append(all, by[key])
 	}
 	return all
 }
@@ -113,6 +116,13 @@ type poolDump struct {
 	MinSize      int64          `json:"min_size"`
 	Rule         int            `json:"crush_rule"`
 	QuotaBytes   int64          `json:"quota_max_bytes"`
+	PGs          float64        `json:"pg_num"`
+	PGPs         float64        `json:"pg_placement_num"`
+	PGTarget     float64        `json:"pg_num_target"`
+	Autoscale    string         `json:"pg_autoscale_mode"`
+	StripeWidth  float64        `json:"stripe_width"`
+	TierOf       int            `json:"tier_of"` // -1 for none
+	Flags        string         `json:"flags_names"`
 	Profile      string         `json:"erasure_code_profile"`
 	Options      map[string]any `json:"options"`
 	Applications map[string]any `json:"application_metadata"`
@@ -121,6 +131,7 @@ type poolDump struct {
 type poolStats struct {
 	ID       int     `json:"pool_id"`
 	Recovery numbers `json:"recovery_rate"`
+	Client   numbers `json:"client_io_rate"`
 }
 
 func (c *cluster) collectPools(ctx context.Context) (*exporters.Snapshot, error) {
@@ -131,13 +142,18 @@ func (c *cluster) collectPools(ctx context.Context) (*exporters.Snapshot, error)
 	if stats, ok := fetch[[]poolStats](l, "osd pool stats", nil); ok {
 		l.addRecovery(stats)
 	}
+	if sums, ok := fetch[poolSums](l, "pg dump", map[string]any{"dumpcontents": []string{"pools"}}); ok {
+		l.addSums(sums)
+	}
 	dump, haveDump := fetch[osdDump](l, "osd dump", nil)
 	rules, haveRules := fetch[[]crushRule](l, "osd crush rule dump", nil)
 	if haveDump {
 		c.learnFSID(dump.FSID)
 		l.addPoolMetadata(dump)
+		l.addPoolLayout(dump)
 	}
 	if haveDump && haveRules {
+		l.addPoolPlaces(dump, rules)
 		l.inventory(mcloud.KindCephPool, true, l.poolObjects(dump, rules))
 	}
 	return l.done()
@@ -171,6 +187,9 @@ func (l *look) addRecovery(stats []poolStats) {
 	for _, pool := range stats {
 		for key, family := range poolRecovery {
 			l.snap.Add(family, pool.Recovery[key], strconv.Itoa(pool.ID))
+		}
+		for key, family := range poolClients {
+			l.snap.Add(family, pool.Client[key], strconv.Itoa(pool.ID))
 		}
 	}
 }
