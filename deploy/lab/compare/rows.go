@@ -25,6 +25,7 @@ type row struct {
 	key          key
 	ours, theirs *float64
 	equal        bool
+	quiet        bool // not printed when equal
 }
 
 // compareSection sets ours beside what the client said before and after it.
@@ -79,7 +80,7 @@ func printTable(w io.Writer, rows []row, brief bool) int {
 			mark = "NO  <---"
 			different++
 		}
-		if r.equal && brief {
+		if r.equal && (brief || r.quiet) {
 			continue
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", r.section, r.key.thing, r.key.object, number(r.ours), number(r.theirs), mark)

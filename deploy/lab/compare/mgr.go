@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+const mgrSection = "mgr"
+
+// mgrModules compares every series of the page of each cluster's own exporter,
+// the mgr's prometheus module, with ours: names, labels besides cluster, values.
+type mgrModules struct {
+	families map[string]bool // that any of the pages had
+}
+
+// What the module has and we have not, on purpose.
+var (
+	// mgrOwn are the module's measurements of itself.
+	mgrOwn = regexp.MustCompile(`^ceph_prometheus_collect_duration_seconds_`)
+	// mgrPointer are counters with an address in their name, new with each start of
+	// a daemon; ours add them up under "_other_".
+	mgrPointer = regexp.MustCompile(`_0x[0-9a-f]+_`)
+	// mgrRates move up and down between two looks a second apart: that they are
+	// there with the same labels is all that can be compared.
+	mgrRates = regexp.MustCompile(`_latency_ms$|_per_sec$|^ceph_prioritycache|^ceph_bluefs_|^ceph_rocksdb_|^ceph_bluestore_|^ceph_osd_stat_bytes_used$|^ceph_pool_num_(objects|bytes)_recovered$|^ceph_mempool_`)
+)
+
+func (m *mgrModules) theirs(ctx context.Context, c *clients) (readings, error) {
+	clusters, err := c.cephClusters()
+	if err != nil {
+		return nil, err
+	}
+	out := make(readings)
+	for _, cluster := range clusters {
+		var services struct {
+			Prometheus string `json:"prometheus"`
+		}
+		if err := c.ceph(ctx, cluster, &services, "mgr", "services"); err != nil {
+			return out, err
+		}
+		if services.Prometheus == "" {
+			return out, fmt.Errorf("the mgr of %s has no exporter of its own; turn it on with: deploy/lab/lab up ceph", cluster)
+		}
+		p, err := fetchMgrPage(ctx, services.Prometheus)
+		if err != nil {
+			return out, fmt.Errorf("the mgr of %s: %w", cluster, err)
+		}
+		m.read(p, cluster, out)
+	}
+	return out, nil
+}
+
+func (m *mgrModules) read(p page, cluster string, out readings) {
+	for family := range p {
+		if mgrOwn.MatchString(family) || mgrPointer.MatchString(family) {
+			continue
+		}
+		m.families[family] = true
+		p.each(family, func(labels map[string]string, value float64) {
+			out.add(family, cluster+" "+labelsText(labels), value)
+		})
+	}
+}
+
+// ours are the exporter's series of the families that the module has.
+func (m *mgrModules) ours(p page) readings {
+	out := make(readings)
+	for family := range m.families {
+		p.each(family, func(labels map[string]string, value float64) {
+			// The module leaves its own daemon's counters out.
+			if strings.HasPrefix(labels["ceph_daemon"], "mgr.") && !strings.HasPrefix(family, "ceph_mgr_") {
+				return
+			}
+			cluster := labels["cluster"]
+			delete(labels, "cluster")
+			// One label more than Ceph 16's module has, the one of Ceph 18's.
+			if family == "ceph_pool_objects_repaired" {
+				delete(labels, "pool_id")
+			}
+			out.add(family, cluster+" "+labelsText(labels), value)
+		})
+	}
+	return out
+}
+
+// forgiveDrift finds values equal that do not lie between the module's two
+// answers and are the same but for the time between the looks: both sides ask
+// the daemons every few seconds, each at its own time. There are thousands of
+// rows, so those that are equal are not printed.
+func forgiveDrift(rows []row) {
+	for i, r := range rows {
+		switch {
+		case r.equal:
+		case r.theirs == nil:
+			// A monitor may leave a new mgr without a word for long; the health checks,
+			// where ours are from, tell of it all the same.
+			rows[i].equal = r.key.thing == "ceph_daemon_health_metrics" && strings.Contains(r.key.object, "ceph_daemon=mon.") && *r.ours == 0
+		case r.ours != nil:
+			rows[i].equal = mgrRates.MatchString(r.key.thing) ||
+				math.Abs(*r.ours-*r.theirs) <= 0.05*math.Max(math.Abs(*r.ours), math.Abs(*r.theirs))
+		}
+		rows[i].quiet = true
+	}
+}
+
+func labelsText(labels map[string]string) string {
+	var pairs []string
+	for name, value := range labels {
+		if value != "" { // an empty label is none, for Prometheus
+			pairs = append(pairs, name+"="+value)
+		}
+	}
+	slices.Sort(pairs)
+	return strings.Join(pairs, " ")
+}
+
+func fetchMgrPage(ctx context.Context, base string) (page, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(base, "/")+"/metrics", nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s answered %s", request.URL, response.Status)
+	}
+	return parsePage(oneHeader(io.LimitReader(response.Body, maxPageBytes)))
+}
+
+// oneHeader leaves out comments that are there already: the module of Ceph 16
+// writes some families' TYPE once a series, which no parser takes.
+func oneHeader(r io.Reader) io.Reader {
+	seen := make(map[string]bool)
+	var out bytes.Buffer
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		words := strings.Fields(lines.Text())
+		if len(words) > 2 && words[0] == "#" {
+			if key := words[1] + words[2]; seen[key] {
+				continue
+			} else {
+				seen[key] = true
+			}
+		}
+		out.Write(lines.Bytes())
+		out.WriteByte('\n')
+	}
+	return &out
+}
