@@ -74,9 +74,10 @@ func Sources(cfg ClusterConfig, mon Mon) ([]exporters.Source, error) {
 	}
 	if mon != nil {
 		add("ceph_health", 15*time.Second, 15*time.Second, allHealthFamilies(), newHealth(c).collect)
-		add("ceph_osd", 30*time.Second, 25*time.Second, osdFamilies(), c.collectOSDs)
+		add("ceph_osd", 30*time.Second, 25*time.Second, osdFamilies(), (&osds{cluster: c}).collect)
 		add("ceph_pool", 30*time.Second, 25*time.Second, poolFamilies(), c.collectPools)
 		add("ceph_pg", time.Minute, 50*time.Second, pgFamilies(), c.collectPGs)
+		add("ceph_log", 15*time.Second, 15*time.Second, logFamilies, newClusterLog(c).collect)
 		add("ceph_service", time.Minute, 50*time.Second, serviceFamilies, c.collectServices)
 	}
 	if len(cfg.Sockets) > 0 {
@@ -95,7 +96,7 @@ func Families() []*exporters.Family {
 // monFamilies are those that come from the monitors.
 func monFamilies() []*exporters.Family {
 	health := slices.DeleteFunc(allHealthFamilies(), func(f *exporters.Family) bool { return f == daemonHealth }) // of the OSDs too
-	return slices.Concat(health, osdFamilies(), poolFamilies(), pgFamilies(), serviceFamilies)
+	return slices.Concat(health, osdFamilies(), poolFamilies(), pgFamilies(), serviceFamilies, logFamilies)
 }
 
 func (cfg ClusterConfig) complete(mon Mon) (ClusterConfig, error) {

@@ -98,6 +98,11 @@ func collect(t *testing.T, s exporters.Source) (*exporters.Snapshot, error) {
 			t.Errorf("%s: %v", s.Name, err)
 		}
 	}
+	for _, e := range snap.Events {
+		if err := e.Validate(); err != nil {
+			t.Errorf("%s: %v", s.Name, err)
+		}
+	}
 	return snap, err
 }
 
@@ -119,6 +124,9 @@ func render(snap *exporters.Snapshot) string {
 		for _, o := range v.Objects {
 			lines = append(lines, fmt.Sprintf("~ %s %s complete=%v parent=%q %s", v.Kind, o.ID, v.Complete, o.Parent, o.Attributes))
 		}
+	}
+	for _, e := range snap.Events {
+		lines = append(lines, fmt.Sprintf("* %s %s %s %s %s %s %s", e.Time.Format(time.RFC3339Nano), e.Source, e.Kind, e.Resource, e.Severity, e.ID, e.Payload))
 	}
 	for _, f := range snap.Failed {
 		lines = append(lines, "! "+f.Error())

@@ -124,7 +124,8 @@ type mgrAnswer struct {
 // and an alert on it resolves at once.
 type health struct {
 	*cluster
-	seen map[[2]string]bool // name, severity
+	seen   map[[2]string]bool // name, severity
+	events healthEvents
 }
 
 // maxSeenChecks bounds the memory; Ceph knows about a hundred checks.
@@ -137,14 +138,15 @@ func (h *health) collect(ctx context.Context) (*exporters.Snapshot, error) {
 	answer, haveHealth := fetch[healthAnswer](l, "health", map[string]any{"detail": "detail"})
 	if haveHealth {
 		h.addChecks(l, answer)
+		h.events.health(l, answer)
 	}
 	status, haveStatus := fetch[statusAnswer](l, "status", nil)
 	if haveStatus {
 		h.learnFSID(status.FSID)
 		l.addState(status)
 	}
-	l.addMons(answer, haveHealth)
-	l.addMgrs(status.Monmap.Release)
+	h.addMons(l, answer, haveHealth)
+	h.addMgrs(l, status.Monmap.Release)
 	return l.done()
 }
 
@@ -189,7 +191,7 @@ func leadingNumber(message string) float64 {
 	return 1
 }
 
-func (l *look) addMons(answer healthAnswer, haveHealth bool) {
+func (h *health) addMons(l *look, answer healthAnswer, haveHealth bool) {
 	quorum, ok := fetch[quorumAnswer](l, "quorum_status", nil)
 	if !ok {
 		return
@@ -212,13 +214,18 @@ func (l *look) addMons(answer healthAnswer, haveHealth bool) {
 			l.snap.Add(monMetadata, 1, daemon, m.Hostname, hostOf(mon.Addr), strconv.Itoa(mon.Rank), m.Version)
 		}
 	}
+	states := map[string]bool{}
+	for _, mon := range quorum.Monmap.Mons {
+		states["mon."+mon.Name] = slices.Contains(quorum.Quorum, mon.Rank)
+	}
+	h.events.quorum(l, states)
 	l.snap.Add(monsDown, float64(len(quorum.Monmap.Mons)-len(inQuorum)))
 	if haveHealth {
 		l.addReports(answer, "SLOW_OPS", inQuorum)
 	}
 }
 
-func (l *look) addMgrs(release string) {
+func (h *health) addMgrs(l *look, release string) {
 	if metadata, ok := fetch[[]daemonMetadata](l, "mgr metadata", nil); ok {
 		for _, m := range metadata {
 			l.snap.Add(mgrMetadata, 1, "mgr."+m.Name, m.Hostname, m.Version)
@@ -231,6 +238,7 @@ func (l *look) addMgrs(release string) {
 	if mgr.IsAvailable != nil {
 		l.snap.Add(mgrAvailable, truth(*mgr.IsAvailable))
 	}
+	h.events.activeMgr(l, mgr.Active)
 	if mgr.Active != "" {
 		l.snap.Seen++
 		l.snap.Add(mgrStatus, 1, "mgr."+mgr.Active)

@@ -95,7 +95,13 @@ type perfAnswer struct {
 	} `json:"osdstats"`
 }
 
-func (c *cluster) collectOSDs(ctx context.Context) (*exporters.Snapshot, error) {
+// osds remembers the states of OSDs from one look to the next.
+type osds struct {
+	*cluster
+	events osdEvents
+}
+
+func (c *osds) collect(ctx context.Context) (*exporters.Snapshot, error) {
 	l := c.look(ctx)
 	dump, haveDump := fetch[osdDump](l, "osd dump", nil)
 	if !haveDump {
@@ -103,6 +109,7 @@ func (c *cluster) collectOSDs(ctx context.Context) (*exporters.Snapshot, error) 
 	}
 	c.learnFSID(dump.FSID)
 	l.addOSDMap(dump)
+	c.events.observe(l, dump)
 	tree, haveTree := fetch[crushTree](l, "osd tree", nil)
 	df, haveDF := fetch[crushTree](l, "osd df", map[string]any{"output_method": "tree"})
 	metadata, haveMetadata := fetch[[]daemonMetadata](l, "osd metadata", nil)

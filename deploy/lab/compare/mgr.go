@@ -66,6 +66,16 @@ func (m *mgrModules) read(p page, cluster string, out readings) {
 		}
 		m.families[family] = true
 		p.each(family, func(labels map[string]string, value float64) {
+			if id := labels["poolid"]; id != "" { // the label is pool_id since Ceph 18
+				delete(labels, "poolid")
+				labels["pool_id"] = id
+			}
+			// A gateway's counter in a family that other daemons have too gets their
+			// label for its id, which is a mistake of the module's.
+			if id := labels["ceph_daemon"]; id != "" && strings.Trim(id, "0123456789") == "" {
+				delete(labels, "ceph_daemon")
+				labels["instance_id"] = id
+			}
 			out.add(family, cluster+" "+labelsText(labels), value)
 		})
 	}
@@ -82,10 +92,7 @@ func (m *mgrModules) ours(p page) readings {
 			}
 			cluster := labels["cluster"]
 			delete(labels, "cluster")
-			// One label more than Ceph 16's module has, the one of Ceph 18's.
-			if family == "ceph_pool_objects_repaired" {
-				delete(labels, "pool_id")
-			}
+			delete(labels, "poolid") // ceph_pool_objects_repaired has it beside pool_id
 			out.add(family, cluster+" "+labelsText(labels), value)
 		})
 	}
