@@ -77,6 +77,8 @@ func Sources(cfg ClusterConfig, mon Mon) ([]exporters.Source, error) {
 		add("ceph_osd", 30*time.Second, 25*time.Second, osdFamilies(), (&osds{cluster: c}).collect)
 		add("ceph_pool", 30*time.Second, 25*time.Second, poolFamilies(), c.collectPools)
 		add("ceph_pg", time.Minute, 50*time.Second, pgFamilies(), c.collectPGs)
+		add("ceph_scrub", scrubPeriod, 50*time.Second, scrubFamilies, newScrubs(c).collect)
+		add("ceph_heartbeat", 5*time.Minute, 2*time.Minute, heartbeatFamilies, c.collectHeartbeats)
 		add("ceph_log", 15*time.Second, 15*time.Second, logFamilies, newClusterLog(c).collect)
 		add("ceph_service", time.Minute, 50*time.Second, serviceFamilies, c.collectServices)
 	}
@@ -96,7 +98,7 @@ func Families() []*exporters.Family {
 // monFamilies are those that come from the monitors.
 func monFamilies() []*exporters.Family {
 	health := slices.DeleteFunc(allHealthFamilies(), func(f *exporters.Family) bool { return f == daemonHealth }) // of the OSDs too
-	return slices.Concat(health, osdFamilies(), poolFamilies(), pgFamilies(), serviceFamilies, logFamilies)
+	return slices.Concat(health, osdFamilies(), poolFamilies(), pgFamilies(), serviceFamilies, scrubFamilies, heartbeatFamilies, logFamilies)
 }
 
 func (cfg ClusterConfig) complete(mon Mon) (ClusterConfig, error) {

@@ -50,6 +50,9 @@ func (f fakeMon) Command(ctx context.Context, command map[string]any) ([]byte, e
 	if contents, ok := command["dumpcontents"]; ok {
 		name += "_" + strings.Join(contents.([]string), "_")
 	}
+	if osd, ok := command["osd"]; ok {
+		name += fmt.Sprintf("_%d", osd)
+	}
 	return os.ReadFile(filepath.Join(f.dir, name+".json"))
 }
 

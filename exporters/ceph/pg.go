@@ -2,7 +2,7 @@ package ceph
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"strconv"
 	"strings"
 
@@ -39,48 +39,48 @@ func pgFamilies() []*exporters.Family {
 	return all
 }
 
-type pgAnswer struct {
-	Ready *bool `json:"pg_ready"` // false until the mgr has heard of the PGs
-	Stats []struct {
-		PGID  string `json:"pgid"`  // "14.4": pool, dot, number in hex
-		State string `json:"state"` // "active+clean+scrubbing+deep"
-	} `json:"pg_stats"`
+type pgBrief struct {
+	PGID  string `json:"pgid"`  // "14.4": pool, dot, number in hex
+	State string `json:"state"` // "active+clean+scrubbing+deep"
 }
 
 // collectPGs counts PGs by pool and state. The mgr's own summary by pool is not
 // a command; the brief dump, about 120 bytes a PG, is the least there is.
 func (c *cluster) collectPGs(ctx context.Context) (*exporters.Snapshot, error) {
 	l := c.look(ctx)
-	answer, ok := fetch[pgAnswer](l, "pg dump", map[string]any{"dumpcontents": []string{"pgs_brief"}})
-	if !ok {
-		return l.done()
-	}
-	if answer.Ready != nil && !*answer.Ready {
-		l.errs = append(l.errs, fmt.Errorf("ceph cluster %s: pg dump: the mgr has no PG map yet; it just started, or the OSDs do not reach it", l.cfg.Name))
-		return l.done()
-	}
-	totals, states := map[string]int{}, map[[2]string]int{}
+	totals, states := map[string]int{}, map[[2]string]int{} // states are whole: "active+clean"
 	unknown := map[string]bool{}
-	for _, pg := range answer.Stats {
-		pool, _, ok := strings.Cut(pg.PGID, ".")
-		if _, err := strconv.Atoi(pool); !ok || err != nil {
-			l.fail("pg "+pg.PGID, fmt.Errorf("its id does not begin with a pool's number"))
-			continue
-		}
-		l.snap.Seen++
-		totals[pool]++
-		for state := range strings.SplitSeq(pg.State, "+") {
+	ok := l.read("pg dump", map[string]any{"dumpcontents": []string{"pgs_brief"}}, func(b []byte) error {
+		return eachElement(b, "pg_stats", func(pg *pgBrief) {
+			pool, _, ok := strings.Cut(pg.PGID, ".")
+			if _, err := strconv.Atoi(pool); !ok || err != nil {
+				l.fail("pg "+pg.PGID, errors.New("its id does not begin with a pool's number"))
+				return
+			}
+			l.snap.Seen++
+			totals[pool]++
+			states[[2]string{pool, pg.State}]++
+		})
+	})
+	if !ok {
+		l.snap = exporters.Snapshot{} // half a list is no count
+		return l.done()
+	}
+	byState := map[[2]string]int{}
+	for key, n := range states {
+		pool, whole := key[0], key[1]
+		for state := range strings.SplitSeq(whole, "+") {
 			if pgState[state] == nil && !unknown[state] {
 				unknown[state] = true // of a newer Ceph: said once a look, the rest counts
-				l.fail("pg "+pg.PGID, unknownWord("state", state))
+				l.fail("pgs of pool "+pool, unknownWord("state", state))
 			}
-			states[[2]string{pool, state}]++
+			byState[[2]string{pool, state}] += n
 		}
 	}
 	for pool, n := range totals {
 		l.snap.Add(pgTotal, float64(n), pool)
 		for _, state := range pgStateNames {
-			l.snap.Add(pgState[state], float64(states[[2]string{pool, state}]), pool)
+			l.snap.Add(pgState[state], float64(byState[[2]string{pool, state}]), pool)
 		}
 	}
 	return l.done()
