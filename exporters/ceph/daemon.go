@@ -56,7 +56,7 @@ type daemon struct {
 	identity *identity // nil until told, per start
 	schema   schema    // nil until told, per start
 	counters string    // "perf" or "counter": the commands that its version has; "" until known
-	state    string    // last logged
+	state    string    // last logged: "up", "down"
 	lastSeen time.Time // of the socket file
 }
 
@@ -326,11 +326,12 @@ func (d *daemons) ours(daemon *daemon) bool {
 	return known == "" || daemon.identity.FSID == "" || daemon.identity.FSID == known
 }
 
-// logState says once when a daemon stops or begins to answer.
+// logState says once when a daemon stops or begins to answer. Why it does not may
+// change from look to look; that is in the Source's errors.
 func (d *daemons) logState(f found) {
-	state := "up"
-	if !f.up {
-		state = exporters.KindOf(f.err)
+	state := "down"
+	if f.up {
+		state = "up"
 	}
 	if state == f.state {
 		return
