@@ -196,7 +196,7 @@ func (l *look) addFilesystems() {
 	if !ok || len(fs.Filesystems) == 0 && len(fs.Standbys) == 0 {
 		return
 	}
-	metadata, _ := fetch[[]daemonMetadata](l, "mds metadata", nil)
+	metadata, haveMetadata := fetch[[]daemonMetadata](l, "mds metadata", nil)
 	byName := map[string]daemonMetadata{}
 	for _, m := range metadata {
 		byName[m.Name] = m
@@ -204,7 +204,9 @@ func (l *look) addFilesystems() {
 	server := func(one mdsInfo, fsID string) {
 		l.snap.Seen++
 		m := byName[one.Name]
-		l.snap.Add(mdsMeta, 1, "mds."+one.Name, fsID, m.Hostname, one.Addr, strconv.Itoa(one.Rank), m.Version)
+		if haveMetadata { // without it every server would lose its host and version
+			l.snap.Add(mdsMeta, 1, "mds."+one.Name, fsID, m.Hostname, one.Addr, strconv.Itoa(one.Rank), m.Version)
+		}
 		l.snap.Add(mdsState, 1, "mds."+one.Name, fsID, one.State)
 	}
 	for _, standby := range fs.Standbys {
