@@ -30,6 +30,16 @@ type Mon interface {
 	Close()
 }
 
+// Omaps reads the keys and values of objects. A Mon that has it too lets RBD
+// images be listed: their names and sizes are kept so, and reading them needs no
+// more than osd 'allow r'.
+type Omaps interface {
+	// Omap returns at most most of the keys that begin with prefix and come after
+	// the key after. It ends with ctx. An object that does not exist is an error of
+	// the kind not_found.
+	Omap(ctx context.Context, pool, object, after, prefix string, most int) (map[string][]byte, error)
+}
+
 // ClusterConfig says what to look at. Only Cloud and Name are required.
 type ClusterConfig struct {
 	Cloud string // name of the cloud the cluster serves
@@ -80,6 +90,9 @@ func Sources(cfg ClusterConfig, mon Mon) ([]exporters.Source, error) {
 		add("ceph_scrub", scrubPeriod, 50*time.Second, scrubFamilies, newScrubs(c).collect)
 		add("ceph_heartbeat", 5*time.Minute, 2*time.Minute, heartbeatFamilies, c.collectHeartbeats)
 		add("ceph_log", 15*time.Second, 15*time.Second, logFamilies, newClusterLog(c).collect)
+		if omaps, ok := mon.(Omaps); ok {
+			add("ceph_rbd", imagePeriod, 4*time.Minute, imageFamilies, newImages(c, omaps).collect)
+		}
 		add("ceph_service", time.Minute, 50*time.Second, serviceFamilies, c.collectServices)
 	}
 	if len(cfg.Sockets) > 0 {
@@ -98,7 +111,7 @@ func Families() []*exporters.Family {
 // monFamilies are those that come from the monitors.
 func monFamilies() []*exporters.Family {
 	health := slices.DeleteFunc(allHealthFamilies(), func(f *exporters.Family) bool { return f == daemonHealth }) // of the OSDs too
-	return slices.Concat(health, osdFamilies(), poolFamilies(), pgFamilies(), serviceFamilies, scrubFamilies, heartbeatFamilies, logFamilies)
+	return slices.Concat(health, osdFamilies(), poolFamilies(), pgFamilies(), serviceFamilies, scrubFamilies, heartbeatFamilies, logFamilies, imageFamilies)
 }
 
 func (cfg ClusterConfig) complete(mon Mon) (ClusterConfig, error) {

@@ -16,12 +16,12 @@ var (
 		"ceph_daemon", "host", "rack", "datacenter", "root", "device_class")
 	osdCrushWeight = osdFamily("ceph_osd_crush_weight", "", "osd tree", "CRUSH weight, TiB by convention.")
 	osdUtilization = osdFamily("ceph_osd_utilization_ratio", "ratio", "osd df", "Share of the OSD that is used, 0 to 1.")
-	osdVariance    = osdFamily("ceph_osd_variance_ratio", "ratio", "osd df", "The OSD's utilisation over the average of the cluster's; 1 is even.")
-	osdData        = osdFamily("ceph_osd_data_used_bytes", "bytes", "osd df", "Bytes of objects on the OSD.")
-	osdOmap        = osdFamily("ceph_osd_omap_used_bytes", "bytes", "osd df", "Bytes of key-value data of objects on the OSD.")
-	osdInternal    = osdFamily("ceph_osd_meta_used_bytes", "bytes", "osd df", "Bytes that the OSD needs for itself: its database and logs.")
-	osdAffinity    = osdFamily("ceph_osd_primary_affinity", "", "osd dump", "How readily the OSD is made primary, 0 to 1.")
-	osdFullness    = infoFamily("ceph_osd_fullness", "osd dump", "OSD is beyond a full ratio by the monitors' word: 1 yes, 0 no.", "ceph_daemon", "state")
+	osdVariance    = osdDetail("ceph_osd_variance_ratio", "ratio", "osd df", "The OSD's utilisation over the average of the cluster's; 1 is even.")
+	osdData        = osdDetail("ceph_osd_data_used_bytes", "bytes", "osd df", "Bytes of objects on the OSD.")
+	osdOmap        = osdDetail("ceph_osd_omap_used_bytes", "bytes", "osd df", "Bytes of key-value data of objects on the OSD.")
+	osdInternal    = osdDetail("ceph_osd_meta_used_bytes", "bytes", "osd df", "Bytes that the OSD needs for itself: its database and logs.")
+	osdAffinity    = osdDetail("ceph_osd_primary_affinity", "", "osd dump", "How readily the OSD is made primary, 0 to 1.")
+	osdFullness    = infoFamily("ceph_osd_fullness", "osd dump", "OSD is beyond a full ratio by the monitors' word (nearfull, backfillfull, full), always 1.", "ceph_daemon", "state")
 	osdBlocking    = osdFamily("ceph_osd_blocking_pgs", "", "osd blocked-by", "Placement groups that wait for the OSD to peer.")
 	osdUpmaps      = clusterFamily("ceph_osd_map_upmap_items", "", "osd dump", "Placement groups whose place the balancer or a person has changed.")
 	osdEpoch       = clusterFamily("ceph_osd_map_epoch", "", "osd dump", "Epoch of the OSD map.")
@@ -47,6 +47,13 @@ var (
 		classOSDs, classSize, classUsed, classFree, classUtil, classPGs, classFull}
 )
 
+// osdDetail is of a set of its own: a thousand OSDs make a thousand series of each.
+func osdDetail(name, unit, call, help string) *exporters.Family {
+	f := osdFamily(name, unit, call, help)
+	f.Set = exporters.SetObjects
+	return f
+}
+
 func layoutFamily(name, unit, call, help string, more ...string) *exporters.Family {
 	return &exporters.Family{Name: name, Unit: unit, Type: exporters.Gauge, Set: exporters.SetBase, Call: call,
 		Labels: append([]string{"root", "device_class"}, more...), Help: help}
@@ -60,7 +67,9 @@ func (l *look) addOSDState(dump osdDump) {
 		name := osdName(o.OSD)
 		l.snap.Add(osdAffinity, o.Affinity, name)
 		for _, state := range []string{"nearfull", "backfillfull", "full"} {
-			l.snap.Add(osdFullness, truth(slices.Contains(o.State, state)), name, state)
+			if slices.Contains(o.State, state) {
+				l.snap.Add(osdFullness, 1, name, state)
+			}
 		}
 	}
 }

@@ -52,7 +52,21 @@ func dialLibrados(cfg Config) (handle, error) {
 		conn.Shutdown()
 		return nil, err
 	}
-	return conn, nil
+	return connection{conn}, nil
+}
+
+// connection is the handle that librados gives.
+type connection struct{ *rados.Conn }
+
+// Omap needs the capability to read the pool's objects, nothing more: no class
+// method is called.
+func (c connection) Omap(pool, object, after, prefix string, most int) (map[string][]byte, error) {
+	ctx, err := c.OpenIOContext(pool)
+	if err != nil {
+		return nil, err
+	}
+	defer ctx.Destroy()
+	return ctx.GetOmapValues(object, after, prefix, int64(most))
 }
 
 func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }

@@ -86,6 +86,7 @@ const (
 // handle is one connection of librados.
 type handle interface {
 	MonCommand(command []byte) (output []byte, status string, err error)
+	Omap(pool, object, after, prefix string, most int) (map[string][]byte, error)
 	Shutdown()
 }
 
@@ -155,49 +156,72 @@ func (m *Mon) Command(ctx context.Context, command map[string]any) ([]byte, erro
 	if err != nil {
 		return nil, fmt.Errorf("ceph cluster %s: command is not JSON: %w", m.cfg.Name, err)
 	}
-	s, err := m.session(ctx)
+	var output []byte
+	err = m.do(ctx, func(h handle) (status string, err error) {
+		output, status, err = h.MonCommand(request)
+		return status, err
+	})
+	if err != nil {
+		return nil, err // output may still be written to by a call that hangs
+	}
+	return output, nil
+}
+
+// Omap reads keys and values of one object: at most most of those that begin with
+// prefix and come after the key after. Errors are as those of Command; an object
+// that does not exist has the kind not_found.
+func (m *Mon) Omap(ctx context.Context, pool, object, after, prefix string, most int) (map[string][]byte, error) {
+	var values map[string][]byte
+	err := m.do(ctx, func(h handle) (_ string, err error) {
+		values, err = h.Omap(pool, object, after, prefix, most)
+		return "", err
+	})
 	if err != nil {
 		return nil, err
+	}
+	return values, nil
+}
+
+// do makes one call over the connection, in a goroutine of its own.
+func (m *Mon) do(ctx context.Context, call func(handle) (status string, err error)) error {
+	s, err := m.session(ctx)
+	if err != nil {
+		return err
 	}
 	select {
 	case s.slots <- struct{}{}:
 	case <-ctx.Done():
-		return nil, fmt.Errorf("ceph cluster %s: %d commands are waiting already: %w", m.cfg.Name, maxInFlight, ctx.Err())
+		return fmt.Errorf("ceph cluster %s: %d commands are waiting already: %w", m.cfg.Name, maxInFlight, ctx.Err())
 	}
-	return m.run(ctx, s, request)
-}
-
-type result struct {
-	output []byte
-	err    error
+	return m.run(ctx, s, call)
 }
 
 // run leaves the goroutine its own way back: the channel holds one result, so a
 // late one never blocks.
-func (m *Mon) run(ctx context.Context, s *session, request []byte) ([]byte, error) {
+func (m *Mon) run(ctx context.Context, s *session, call func(handle) (string, error)) error {
 	if !m.enter(s) {
 		<-s.slots
-		return nil, &Error{Op: "command", Config: m.cfg, Err: errors.New("the connection was just given up"), Hint: "it is opened again by itself"}
+		return &Error{Op: "command", Config: m.cfg, Err: errors.New("the connection was just given up"), Hint: "it is opened again by itself"}
 	}
-	came := make(chan result, 1)
+	came := make(chan error, 1)
 	hung := time.AfterFunc(m.cfg.CommandTimeout+m.grace, func() { m.abandon(s) })
 	go func() {
 		defer m.running.Done()
 		defer s.users.Done()
-		output, status, err := s.handle.MonCommand(request)
+		status, err := call(s.handle)
 		hung.Stop()
 		<-s.slots
-		came <- result{output, m.judge(s, status, err)}
+		came <- m.judge(s, status, err)
 	}()
 	late := time.NewTimer(m.cfg.CommandTimeout + m.grace + 100*time.Millisecond)
 	defer late.Stop()
 	select {
-	case r := <-came:
-		return r.output, r.err
+	case err := <-came:
+		return err
 	case <-ctx.Done():
-		return nil, fmt.Errorf("ceph cluster %s: %w", m.cfg.Name, ctx.Err())
+		return fmt.Errorf("ceph cluster %s: %w", m.cfg.Name, ctx.Err())
 	case <-late.C:
-		return nil, hungError("command", m.cfg)
+		return hungError("command", m.cfg)
 	}
 }
 

@@ -28,7 +28,11 @@ type fakeHandle struct {
 }
 
 func (h fakeHandle) MonCommand([]byte) ([]byte, string, error) { return h.answer() }
-func (h fakeHandle) Shutdown()                                 { h.shut.Add(1) }
+func (h fakeHandle) Omap(string, string, string, string, int) (map[string][]byte, error) {
+	b, _, err := h.answer()
+	return map[string][]byte{"key": b}, err
+}
+func (h fakeHandle) Shutdown() { h.shut.Add(1) }
 
 var testConfig = Config{Name: "fast", Conf: "/etc/ceph/fast.conf", User: "client.exporter", ConnectTimeout: time.Second, CommandTimeout: time.Second, MaxAbandoned: 2}
 
@@ -280,4 +284,42 @@ func TestUserIsAClient(t *testing.T) {
 			t.Errorf("%q: %q, %v", user, c.User, err)
 		}
 	}
+}
+
+// Two clusters in one process, one hung: the other's commands take no longer.
+func TestHungClusterDelaysNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var shut atomic.Int32
+		release := make(chan struct{})
+		hung := testMon(t, func(Config) (handle, error) {
+			return fakeHandle{func() ([]byte, string, error) { <-release; return nil, "", nil }, &shut}, nil
+		})
+		well := testMon(t, func(Config) (handle, error) {
+			return fakeHandle{func() ([]byte, string, error) { return []byte("{}"), "", nil }, &shut}, nil
+		})
+		var waiting sync.WaitGroup
+		for range 3 * maxInFlight {
+			waiting.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				if _, err := hung.Command(ctx, nil); err == nil {
+					t.Error("a hung cluster answered")
+				}
+			})
+		}
+		synctest.Wait()
+		for range 100 {
+			start := time.Now()
+			if _, err := well.Command(t.Context(), nil); err != nil || time.Since(start) != 0 {
+				t.Fatalf("%v after %v", err, time.Since(start))
+			}
+			if v, err := well.Omap(t.Context(), "p", "o", "", "", 1); err != nil || len(v) != 1 {
+				t.Fatalf("%v %v", v, err)
+			}
+		}
+		waiting.Wait()
+		close(release)
+		hung.Close()
+		well.Close()
+	})
 }
