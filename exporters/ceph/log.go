@@ -23,8 +23,11 @@ var (
 )
 
 const (
-	// The monitors keep the last 10,000 entries; a look asks for a few, and for
-	// more when it does not meet what the look before saw.
+	// The monitors of Ceph 18 keep the last 10,000 entries: a look asks for a few,
+	// and for more when it does not meet what the look before saw. Those of Ceph 16
+	// keep 50 of a channel, debug ones among them, whatever is asked for: at a map
+	// of placement groups every two seconds that is a minute and a half of the
+	// cluster channel, which is why the look is repeated every 15 s.
 	logFirst, logUsual, logMost = 1000, 200, 10000
 	maxLogMessage               = 4096
 )
