@@ -48,6 +48,7 @@ func Librados(c config.CephCluster) (ceph.Mon, error) {
 // close ends what the Sources hold open.
 func Sources(f config.File, open OpenMon, logger *slog.Logger) (sources []exporters.Source, close func()) {
 	var mons []ceph.Mon
+	var ends []func()
 	add := func(name, system string, made []exporters.Source, err error) {
 		if err != nil {
 			sources = append(sources, broken(name, system, err))
@@ -77,8 +78,12 @@ func Sources(f config.File, open OpenMon, logger *slog.Logger) (sources []export
 		add("ceph/"+c.Name, "ceph", every(made, time.Duration(c.Period)), err)
 	}
 	if o := f.OVN; o != nil {
-		made, err := ovn.Sources(ovn.Config{Cloud: f.Cloud, Southbound: members(o.Southbound), Northbound: members(o.Northbound), CACert: o.CA, Cert: o.Cert, Key: o.Key})
-		add("ovn", "ovn", every(made, time.Duration(o.Period)), err)
+		made, end, err := ovn.Sources(ovn.Config{Cloud: f.Cloud, Southbound: members(o.Southbound), Northbound: members(o.Northbound),
+			CACert: o.CA, Cert: o.Cert, Key: o.Key, Period: time.Duration(o.Period)})
+		add("ovn", "ovn", made, err)
+		if err == nil {
+			ends = append(ends, end)
+		}
 	}
 	if len(f.OVS) > 0 {
 		made, err := ovsSources(f, logger)
@@ -87,6 +92,9 @@ func Sources(f config.File, open OpenMon, logger *slog.Logger) (sources []export
 	return sources, func() {
 		for _, m := range mons {
 			m.Close()
+		}
+		for _, end := range ends {
+			end()
 		}
 	}
 }

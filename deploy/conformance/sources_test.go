@@ -75,10 +75,11 @@ func allSources(t *testing.T, c *sim.Cloud, clouds string) []exporters.Source {
 		}
 		all = append(all, sources...)
 	}
-	sources, err := ovn.Sources(ovn.Config{Cloud: e.Cloud, Southbound: []string{e.SB}, Northbound: []string{e.NB}})
+	sources, end, err := ovn.Sources(ovn.Config{Cloud: e.Cloud, Southbound: []string{e.SB}, Northbound: []string{e.NB}})
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(end)
 	all = append(all, sources...)
 	var hosts []ovs.Host
 	for _, h := range e.Hosts {

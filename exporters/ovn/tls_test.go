@@ -81,7 +81,7 @@ func TestTLS(t *testing.T) {
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(parse(t, ours.file))
-	plain := newServer(t, "OVN_Southbound", "sb")
+	plain := newServer(t, "23.03", "OVN_Southbound", "sb")
 	endpoint, _ := listen(t, func(c net.Conn) {
 		plain.handle(tls.Server(c, &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: roots}))
 	})

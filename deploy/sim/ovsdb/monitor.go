@@ -10,7 +10,8 @@ import (
 )
 
 // monitor follows tables for one client (RFC 7047 section 4.1.5). The rows are
-// looked at once a second, which is soon enough for a simulation.
+// looked at once a second, or less often when there are many, which is soon enough
+// for a simulation.
 type monitor struct {
 	database *served
 	id       json.RawMessage
@@ -82,7 +83,7 @@ func (m *monitor) initial() any {
 
 // follow sends updates until ctx ends or the client is gone.
 func (m *monitor) follow(ctx context.Context, conn *connection) {
-	tick := time.NewTicker(time.Second)
+	tick := time.NewTimer(time.Second)
 	defer tick.Stop()
 	for {
 		select {
@@ -90,7 +91,10 @@ func (m *monitor) follow(ctx context.Context, conn *connection) {
 			return
 		case <-tick.C:
 		}
+		start := time.Now()
 		updates := m.changes()
+		// Rows are made anew for each look: with many, one costs a second.
+		tick.Reset(max(time.Second, 20*time.Since(start)))
 		if len(updates) == 0 {
 			continue
 		}

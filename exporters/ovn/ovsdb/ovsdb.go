@@ -121,14 +121,17 @@ func Open(ctx context.Context, options Options) (*Conn, error) {
 	return nil, errors.Join(errs...)
 }
 
+const longestGreeting = 5 * time.Second
+
 // shareOf is an even part of the time left, for one of n that remain.
 func shareOf(ctx context.Context, n int) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return context.WithTimeout(ctx, 10*time.Second)
 	}
-	// One part more than endpoints: the rest is for reading the tables.
-	return context.WithTimeout(ctx, time.Until(deadline)/time.Duration(n+1))
+	// One part more than endpoints: the rest is for reading the tables. A server
+	// that does not greet in longestGreeting is frozen, however much time is left.
+	return context.WithTimeout(ctx, min(longestGreeting, time.Until(deadline)/time.Duration(n+1)))
 }
 
 // open greets the server within share; the connection then lives as long as ctx.
@@ -137,16 +140,22 @@ func open(ctx, share context.Context, endpoint string, options Options) (*Conn, 
 	if err != nil {
 		return nil, err
 	}
-	options.MaxBytes = cmp.Or(options.MaxBytes, DefaultMaxBytes)
-	c := &Conn{Endpoint: endpoint, conn: conn, options: options}
-	c.limited = &io.LimitedReader{R: conn}
-	c.decoder = json.NewDecoder(c.limited)
-	c.stop = context.AfterFunc(ctx, func() { conn.Close() })
+	c := newConn(ctx, conn, endpoint, options)
 	if err := c.greet(share); err != nil {
 		c.Close()
 		return nil, err
 	}
 	return c, nil
+}
+
+// newConn is a connection that ends with ctx.
+func newConn(ctx context.Context, conn net.Conn, endpoint string, options Options) *Conn {
+	options.MaxBytes = cmp.Or(options.MaxBytes, DefaultMaxBytes)
+	c := &Conn{Endpoint: endpoint, conn: conn, options: options}
+	c.limited = &io.LimitedReader{R: conn}
+	c.decoder = json.NewDecoder(c.limited)
+	c.stop = context.AfterFunc(ctx, func() { conn.Close() })
+	return c
 }
 
 func dial(ctx context.Context, endpoint string, config *tls.Config) (net.Conn, error) {
@@ -158,6 +167,26 @@ func dial(ctx context.Context, endpoint string, config *tls.Config) (net.Conn, e
 		return (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", address)
 	}
 	return (&net.Dialer{}).DialContext(ctx, "tcp", address)
+}
+
+// Probe asks the server at one endpoint for what it says of itself and its
+// database, which takes one request. A State comes with ErrStale too.
+func Probe(ctx context.Context, endpoint string, options Options) (State, error) {
+	options.Endpoints = []string{endpoint}
+	state := State{Endpoint: endpoint, Index: -1}
+	if err := options.Parse(); err != nil {
+		return state, err
+	}
+	conn, err := dial(ctx, endpoint, options.TLS)
+	if err != nil {
+		return state, err
+	}
+	c := newConn(ctx, conn, endpoint, options)
+	defer c.Close()
+	rows, err := c.transact(ctx, "_Server", []operation{c.aboutDatabase()})
+	row, err := c.judge(rows, err)
+	state.fill(row)
+	return state, err
 }
 
 // Close ends the connection.
@@ -192,22 +221,39 @@ func (c *Conn) greet(ctx context.Context) error {
 // which servers before 2.9 lack. A member that lost its leader still answers,
 // with what it had then.
 func (c *Conn) checkCluster(ctx context.Context) error {
-	rows, err := c.transact(ctx, "_Server", []operation{{
+	rows, err := c.transact(ctx, "_Server", []operation{c.aboutDatabase()})
+	_, err = c.judge(rows, err)
+	return err
+}
+
+func (c *Conn) aboutDatabase() operation {
+	return operation{
 		Op: "select", Table: "Database", Where: []any{[]any{"name", "==", c.options.Database}},
-		Columns: []string{"connected", "model"},
-	}})
+		Columns: []string{"connected", "model", "leader", "index"},
+	}
+}
+
+// judge says whether the server may be read from. The row is nil where the
+// server has no "_Server".
+func (c *Conn) judge(rows [][]Row, err error) (Row, error) {
 	var refused *ServerError
 	switch {
 	case errors.As(err, &refused):
-		return nil
+		return nil, nil
 	case err != nil:
-		return err
+		return nil, err
 	case len(rows[0]) == 0:
-		return fmt.Errorf("the server has no database %q", c.options.Database)
+		return nil, fmt.Errorf("the server has no database %q", c.options.Database)
 	case !rows[0][0].Bool("connected"):
-		return ErrStale
+		return rows[0][0], ErrStale
 	}
-	return nil
+	return rows[0][0], nil
+}
+
+// databaseRow is judge for an answer that came to a Watch.
+func (c *Conn) databaseRow(m message) (Row, error) {
+	rows, err := results(m, 1)
+	return c.judge(rows, err)
 }
 
 // Has reports whether the database's schema has the table or, with a column
@@ -275,16 +321,25 @@ func (c *Conn) transact(ctx context.Context, database string, operations []opera
 	for _, o := range operations {
 		params = append(params, o)
 	}
-	var results []struct {
+	m, err := c.ask(ctx, "transact", params)
+	if err != nil {
+		return nil, err
+	}
+	return results(m, len(operations))
+}
+
+// results are the rows of each of n operations.
+func results(m message, n int) ([][]Row, error) {
+	var answers []struct {
 		Rows    []Row  `json:"rows"`
 		Error   string `json:"error"`
 		Details string `json:"details"`
 	}
-	if err := c.call(ctx, "transact", params, &results); err != nil {
+	if err := m.into(&answers); err != nil {
 		return nil, err
 	}
-	rows := make([][]Row, len(operations))
-	for i, r := range results {
+	rows := make([][]Row, n)
+	for i, r := range answers {
 		if r.Error != "" {
 			return nil, &ServerError{r.Error, r.Details}
 		}
@@ -292,8 +347,8 @@ func (c *Conn) transact(ctx context.Context, database string, operations []opera
 			rows[i] = r.Rows
 		}
 	}
-	if len(results) < len(operations) {
-		return nil, fmt.Errorf("%w: %d results for %d operations", ErrMalformed, len(results), len(operations))
+	if len(answers) < n {
+		return nil, fmt.Errorf("%w: %d results for %d operations", ErrMalformed, len(answers), n)
 	}
 	return rows, nil
 }
@@ -305,36 +360,47 @@ type message struct {
 	Params json.RawMessage `json:"params"`
 	Result json.RawMessage `json:"result"`
 	Error  json.RawMessage `json:"error"`
+	// streamed says that the result was folded while it was read.
+	streamed bool
 }
 
-// call sends one request and waits for its answer, answering the server's own
-// echo requests meanwhile.
+// call asks and decodes the result.
 func (c *Conn) call(ctx context.Context, method string, params []any, result any) error {
+	m, err := c.ask(ctx, method, params)
+	if err != nil {
+		return err
+	}
+	return m.into(result)
+}
+
+// ask sends one request and waits for its answer, answering the server's own
+// echo requests meanwhile.
+func (c *Conn) ask(ctx context.Context, method string, params []any) (message, error) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		deadline = time.Now().Add(30 * time.Second)
 	}
 	if err := c.conn.SetDeadline(deadline); err != nil {
-		return cause(ctx, err)
+		return message{}, cause(ctx, err)
 	}
 	c.nextID++
 	id := c.nextID
 	if err := json.NewEncoder(c.conn).Encode(map[string]any{"id": id, "method": method, "params": params}); err != nil {
-		return cause(ctx, err)
+		return message{}, cause(ctx, err)
 	}
 	c.limited.N = c.options.MaxBytes
 	for {
 		var m message
 		if err := c.decoder.Decode(&m); err != nil {
-			return c.readError(ctx, err)
+			return message{}, c.readError(ctx, err)
 		}
 		switch {
 		case m.Method == "echo":
 			if err := json.NewEncoder(c.conn).Encode(map[string]any{"id": m.ID, "result": m.Params, "error": nil}); err != nil {
-				return cause(ctx, err)
+				return message{}, cause(ctx, err)
 			}
 		case m.Method == "" && string(m.ID) == fmt.Sprint(id):
-			return m.into(result)
+			return m, nil
 		}
 	}
 }
@@ -342,8 +408,10 @@ func (c *Conn) call(ctx context.Context, method string, params []any, result any
 func (c *Conn) readError(ctx context.Context, err error) error {
 	var netErr net.Error
 	switch {
+	case errors.Is(err, ErrMalformed), errors.Is(err, ErrTooLarge), errors.Is(err, ErrInconsistent):
+		return err
 	case c.limited.N <= 0:
-		return fmt.Errorf("%w: more than %d bytes", ErrTooLarge, c.options.MaxBytes)
+		return ErrTooLarge
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("the server hung up: %w", io.ErrUnexpectedEOF)
 	case errors.Is(err, net.ErrClosed), errors.As(err, &netErr):
@@ -371,6 +439,9 @@ func (m message) into(result any) error {
 			refused.Error = fmt.Sprintf("%.200s", m.Error)
 		}
 		return &ServerError{refused.Error, refused.Details}
+	}
+	if result == nil {
+		return nil
 	}
 	if err := json.Unmarshal(m.Result, result); err != nil {
 		return fmt.Errorf("%w: %w", ErrMalformed, err)
