@@ -88,7 +88,7 @@ func source(t *testing.T, change func(*Config), sockets ...string) exporters.Sou
 		change(&cfg)
 	}
 	all, err := Sources(cfg)
-	if err != nil || len(all) != 1 {
+	if err != nil || len(all) != 2 {
 		t.Fatal(all, err)
 	}
 	return all[0]

@@ -1,6 +1,10 @@
 package ovs
 
-import "mcloud/exporters"
+import (
+	"slices"
+
+	"mcloud/exporters"
+)
 
 func family(name, unit string, kind exporters.Type, set exporters.Set, call, help string, labels ...string) *exporters.Family {
 	return &exporters.Family{Name: name, Unit: unit, Type: kind, Set: set, Call: call, Help: help, Labels: append([]string{"host"}, labels...)}
@@ -29,6 +33,7 @@ var (
 	portDropped = family("ovs_datapath_port_dropped_total", "", counter, objects, "dpctl/show -s", "Packets dropped at a port by direction.", "datapath", "port", "direction")
 
 	upcallFlows    = family("ovs_upcall_flows", "", gauge, base, "upcall/show", "Flows that the revalidators keep.", "datapath")
+	upcallFlowsAvg = family("ovs_upcall_flows_average", "", gauge, base, "upcall/show", "Flows that the revalidators kept on the average of late.", "datapath")
 	upcallFlowsMax = family("ovs_upcall_flows_max", "", gauge, base, "upcall/show", "Most flows that were kept of late.", "datapath")
 	upcallLimit    = family("ovs_upcall_flows_limit", "", gauge, base, "upcall/show", "Flows allowed; lowered when dumping them takes too long.", "datapath")
 	upcallDump     = family("ovs_upcall_dump_duration_seconds", "seconds", gauge, base, "upcall/show", "How long the last dump of all flows took.", "datapath")
@@ -53,15 +58,30 @@ var (
 	lflowBytes          = family("ovn_controller_lflow_cache_bytes", "bytes", gauge, base, "lflow-cache/show-stats", "Memory of the logical flow cache.")
 	lflowTrims          = family("ovn_controller_lflow_cache_trims_total", "", counter, base, "lflow-cache/show-stats", "Times the logical flow cache was trimmed.")
 
+	controllerRecomputes = family("ovn_controller_recomputes_total", "", counter, base, "inc-engine/show-stats", "Times that ovn-controller worked out all flows anew instead of what changed.", "node")
+	controllerRunning    = family("ovn_controller_running", "", gauge, base, "debug/status", "ovn-controller runs: 1 yes, 0 it was paused.")
+	controllerZones      = family("ovn_controller_ct_zones", "", gauge, base, "ct-zone-list", "Conntrack zones that ovn-controller has given out; there are 65,535.")
+	controllerGroups     = family("ovn_controller_groups", "", gauge, inner, "group-table-list", "OpenFlow groups of load balancers.")
+	controllerMeters     = family("ovn_controller_meters", "", gauge, inner, "meter-table-list", "OpenFlow meters.")
+
+	loopTime         = family("ovn_loop_seconds", "seconds", gauge, base, "stopwatch/show", "How long a round takes, of ovn-northd (ovn-northd-loop) and of ovn-controller (flow-generation, flow-installation), by statistic: maximum, minimum, 95th_percentile, short_term_average, long_term_average. The daemon measures in milliseconds.", "daemon", "loop", "statistic")
+	stopwatchTime    = family("ovn_stopwatch_seconds", "seconds", gauge, inner, "stopwatch/show", "How long a part of the work takes, by statistic.", "daemon", "stopwatch", "statistic")
+	stopwatchSamples = family("ovn_stopwatch_samples_total", "", counter, inner, "stopwatch/show", "Times that a part of the work was done.", "daemon", "stopwatch")
+
+	northdStatus     = family("ovn_northd_status", "", gauge, base, "status", "Status of ovn-northd (active, standby, paused): 1 for the one it has, 0 for the others.", "daemon", "status")
+	northdEngine     = family("ovn_northd_engine_runs_total", "", counter, inner, "inc-engine/show-stats", "Runs of a node of ovn-northd's incremental engine, by kind: recompute, compute or cancel.", "daemon", "node", "kind")
+	northdRecomputes = family("ovn_northd_recomputes_total", "", counter, base, "inc-engine/show-stats", "Times that ovn-northd worked out everything anew instead of what changed.", "daemon", "node")
+
 	northdActive    = family("ovn_northd_active", "", gauge, base, "status", "ovn-northd is the active one: 1 active, 0 standby or paused.", "daemon")
 	northdConnected = family("ovn_northd_connected", "", gauge, base, "nb-connection-status, sb-connection-status", "ovn-northd is connected to the database: 1 yes, 0 no.", "daemon", "database")
 
-	families = []*exporters.Family{up, versionInfo, coverage, memory, dpFlows, dpLookups, dpPorts, dpMasks, dpMaskHit,
-		portPackets, portBytes, portErrors, portDropped, upcallFlows, upcallFlowsMax, upcallLimit, upcallDump,
+	families = slices.Concat([]*exporters.Family{up, versionInfo, coverage, memory, dpFlows, dpLookups, dpPorts, dpMasks, dpMaskHit,
+		portPackets, portBytes, portErrors, portDropped, upcallFlows, upcallFlowsAvg, upcallFlowsMax, upcallLimit, upcallDump,
 		pmdPackets, pmdRecirc, pmdHits, pmdUpcalls, pmdCycles, bfdUp, bfdForwarding,
-		raftLeader, raftTerm, raftUncommitted, raftUnapplied,
-		controllerConnected, controllerEngine, lflowEntries, lflowBytes, lflowTrims, northdActive, northdConnected}
+		controllerConnected, controllerRunning, controllerEngine, controllerRecomputes, controllerZones, controllerGroups, controllerMeters,
+		lflowEntries, lflowBytes, lflowTrims, loopTime, stopwatchTime, stopwatchSamples,
+		northdActive, northdStatus, northdConnected, northdEngine, northdRecomputes}, raftFamilies, switchFamilies, processFamilies)
 )
 
 // Families are all metrics of the package, each once.
-func Families() []*exporters.Family { return families }
+func Families() []*exporters.Family { return slices.Concat(families, databaseFamilies) }

@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"mcloud"
 	"mcloud/exporters"
 	"mcloud/exporters/ovs/unixctl"
 )
@@ -37,11 +38,15 @@ type looker struct {
 	expected []string             // daemons that the patterns name
 	lastSeen map[string]time.Time // of a daemon's socket file
 	state    map[string]string    // last logged, by daemon
+	cloud    string
+	daemons  exporters.Transitions
+	kinds    map[string]*exporters.Transitions // of what daemons say of themselves
+	snat     snatZones
 }
 
 func newLooker(cfg Config, h Host) *looker {
 	k := &looker{host: h, timeout: cfg.Timeout, log: cfg.Logger.With("host", h.Name), now: cfg.Now,
-		lastSeen: map[string]time.Time{}, state: map[string]string{}}
+		lastSeen: map[string]time.Time{}, state: map[string]string{}, cloud: cfg.Cloud, kinds: map[string]*exporters.Transitions{}}
 	for _, pattern := range h.Sockets {
 		if name, ok := expectedDaemon(pattern); ok && !slices.Contains(k.expected, name) {
 			k.expected = append(k.expected, name)
@@ -106,7 +111,51 @@ func (k *looker) collect(ctx context.Context) (*exporters.Snapshot, error) {
 	for _, o := range outcomes {
 		k.add(&snap, o)
 	}
+	k.addSNAT(ctx, &snap, outcomes)
+	snap.Events = k.events(outcomes)
 	return &snap, nil
+}
+
+// events are daemons that come, go or freeze, and changes of what they say of
+// themselves: northd's status, their part in a cluster.
+func (k *looker) events(outcomes []outcome) []mcloud.Event {
+	states, byKind, whole := map[string]string{}, map[string]map[string]string{}, true
+	for _, o := range outcomes {
+		if errors.Is(o.err, fs.ErrPermission) {
+			whole = false // it keeps the state it had
+			continue
+		}
+		states[o.daemon] = "up"
+		if !o.alive {
+			states[o.daemon] = exporters.KindOf(o.err)
+			whole = false // what it said of itself is not known any more
+		}
+		for key, state := range o.states {
+			kind, name, _ := strings.Cut(key, "\x00")
+			if byKind[kind] == nil {
+				byKind[kind] = map[string]string{}
+			}
+			byKind[kind][strings.TrimSuffix(o.daemon+"/"+name, "/")] = state
+		}
+	}
+	var all []mcloud.Event
+	add := func(seen *exporters.Transitions, kind string, states map[string]string, complete bool, bad func(string) bool) {
+		for _, t := range seen.Observe(states, complete) {
+			severity := mcloud.SeverityInfo
+			if bad(t.To) {
+				severity = mcloud.SeverityWarning
+			}
+			all = append(all, t.Event(k.cloud, "ovs", kind, k.host.Name+"/"+t.Name, severity, k.now(), map[string]any{"host": k.host.Name}))
+		}
+	}
+	add(&k.daemons, "daemon.state", states, true, func(state string) bool { return state != "up" })
+	for _, kind := range []string{"northd.status", "raft.role"} {
+		if k.kinds[kind] == nil {
+			k.kinds[kind] = &exporters.Transitions{}
+		}
+		add(k.kinds[kind], kind, byKind[kind], whole, func(state string) bool { return state == "paused" || state == "candidate" })
+	}
+	return all
 }
 
 // discover groups the sockets by daemon, newest first, with the daemons that
@@ -156,7 +205,8 @@ func (k *looker) discover(now time.Time) (map[string][]socket, error) {
 func (k *looker) ask(ctx context.Context, name string, sockets []socket) outcome {
 	o := outcome{daemon: name, err: fmt.Errorf("no control socket matches %q: %w", k.host.Sockets, fs.ErrNotExist)}
 	for _, s := range sockets {
-		r := report{host: k.host.Name, daemon: name, client: unixctl.Client{Path: s.path, Timeout: k.timeout}}
+		r := report{host: k.host.Name, daemon: name, client: unixctl.Client{Path: s.path, Timeout: k.timeout},
+			sets: func(set exporters.Set) bool { return exporters.Wants(ctx, set) }}
 		err := r.run(ctx)
 		if err == nil {
 			return outcome{report: r, daemon: name, alive: true}

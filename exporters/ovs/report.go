@@ -18,6 +18,18 @@ type report struct {
 	snap         exporters.Snapshot
 	failed       []error // commands that failed, while the rest did not
 	given        map[string]bool
+	sets         func(exporters.Set) bool // that are wanted
+	zones        map[string]string        // conntrack zones by name, of ovn-controller
+	states       map[string]string        // for the events: "raft.role\x00OVN_Northbound" is "leader"
+	databases    []string                 // of an ovsdb-server, without its own
+}
+
+// noteState keeps a state whose changes are events.
+func (r *report) noteState(kind, name, state string) {
+	if r.states == nil {
+		r.states = map[string]string{}
+	}
+	r.states[kind+"\x00"+name] = state
 }
 
 // question is one command and how its text is read. read reports how many
@@ -28,6 +40,10 @@ type question struct {
 	read   func(r *report, text string) int
 	// quiet allows an answer without a value: no tunnel has BFD, no thread polls.
 	quiet bool
+	// set is the one that needs it; "" means base.
+	set exporters.Set
+	// optional says that the datapath may refuse it, which is no fault.
+	optional bool
 }
 
 // questions are by program, as "version" names it.
@@ -37,16 +53,33 @@ var questions = map[string][]question{
 		{method: "upcall/show", read: readUpcalls, quiet: true},
 		{method: "dpif-netdev/pmd-stats-show", read: readThreads, quiet: true},
 		{method: "bfd/show", read: readBFD, quiet: true},
+		{method: "bond/show", read: readBonds, quiet: true},
+		{method: "dpctl/ct-get-nconns", read: readNumber(ctEntries), optional: true},
+		{method: "dpctl/ct-get-maxconns", read: readNumber(ctLimit), optional: true},
+		{method: "dpctl/ct-stats-show", read: readConnections, set: exporters.SetPerf, optional: true},
+		{method: "dpctl/ipf-get-status", read: readFragments, set: exporters.SetPerf, optional: true},
+		{method: "dpif-netdev/pmd-rxq-show", read: readQueues, set: exporters.SetPerf, quiet: true},
+		{method: "dpif-netdev/pmd-perf-show", read: readPerf, set: exporters.SetPerf, quiet: true},
 	},
 	"ovn-controller": {
 		{method: "connection-status", read: readControllerConnection},
-		{method: "inc-engine/show-stats", read: readEngine, quiet: true},
+		{method: "debug/status", read: readControllerStatus},
+		{method: "inc-engine/show-stats", read: readEngine(addControllerEngine), quiet: true},
 		{method: "lflow-cache/show-stats", read: readFlowCache, quiet: true},
+		{method: "stopwatch/show", read: readStopwatches, quiet: true},
+		{method: "ct-zone-list", read: readZones, quiet: true},
+		{method: "group-table-list", read: readLines(controllerGroups), set: exporters.SetPerf, quiet: true},
+		{method: "meter-table-list", read: readLines(controllerMeters), set: exporters.SetPerf, quiet: true},
 	},
 	"ovn-northd": {
 		{method: "status", read: readNorthdStatus},
 		{method: "nb-connection-status", read: readNorthdConnection("northbound")},
 		{method: "sb-connection-status", read: readNorthdConnection("southbound")},
+		{method: "inc-engine/show-stats", read: readEngine(addNorthdEngine), quiet: true},
+		{method: "stopwatch/show", read: readStopwatches, quiet: true},
+	},
+	"ovsdb-server": {
+		{method: "ovsdb-server/sync-status", read: readSync, quiet: true},
 	},
 }
 
@@ -59,12 +92,17 @@ var everyone = []question{
 // run asks the daemon everything that suits it. The error is that of the first
 // question, which tells whether the daemon lives at all.
 func (r *report) run(ctx context.Context) error {
-	text, err := r.call(ctx, "version")
+	start := time.Now()
+	text, pid, err := r.client.CallPeer(ctx, "version")
+	countCall(ctx, start, err)
 	if err != nil {
 		return err
 	}
 	program, version := readVersion(text)
 	r.add(versionInfo, 1, r.daemon, program, version)
+	if pid > 0 {
+		r.readProcess(pid, bootTime(), r.sets)
+	}
 	for _, q := range questions[program] {
 		if !r.ask(ctx, q) {
 			return nil
@@ -75,8 +113,11 @@ func (r *report) run(ctx context.Context) error {
 			return nil
 		}
 	}
-	if program == "ovsdb-server" {
-		r.askClusters(ctx)
+	switch program {
+	case "ovsdb-server":
+		r.askDatabases(ctx)
+	case "ovs-vswitchd":
+		r.askBridges(ctx)
 	}
 	return nil
 }
@@ -96,21 +137,28 @@ func (r *report) add(f *exporters.Family, value float64, labels ...string) {
 func (r *report) call(ctx context.Context, method string, params ...string) (string, error) {
 	start := time.Now()
 	text, err := r.client.Call(ctx, method, params...)
+	countCall(ctx, start, err)
+	return text, err
+}
+
+func countCall(ctx context.Context, start time.Time, err error) {
 	code := "0"
 	if err != nil {
 		code = exporters.KindOf(err)
 	}
 	exporters.CountCall(ctx, "unixctl", code, time.Since(start))
-	return text, err
 }
 
 // ask keeps what one command gives. It reports whether to go on: a daemon that
 // has just frozen is not asked the rest, each for its whole deadline.
 func (r *report) ask(ctx context.Context, q question) (goOn bool) {
+	if q.set != "" && !r.sets(q.set) {
+		return true
+	}
 	text, err := r.call(ctx, q.method, q.params...)
 	var refused *unixctl.DaemonError
 	switch {
-	case errors.As(err, &refused) && (refused.Unknown() || strings.Contains(refused.Message, "unknown cluster")):
+	case errors.As(err, &refused) && (refused.Unknown() || q.optional):
 		return true // this version, datapath, daemon or standalone database has no such thing
 	case err != nil:
 		r.failed = append(r.failed, err)
@@ -127,18 +175,56 @@ func (r *report) legallyEmpty(q question, text string) bool {
 	return q.method == "coverage/show" && strings.Contains(text, "events never hit")
 }
 
-// askClusters asks for the state of each clustered database of the server.
-func (r *report) askClusters(ctx context.Context) {
+// askDatabases asks for the storage and the cluster of each database of the server.
+func (r *report) askDatabases(ctx context.Context) {
 	names, err := r.call(ctx, "ovsdb-server/list-dbs")
 	if err != nil {
 		r.failed = append(r.failed, err)
 		return
 	}
 	for name := range strings.FieldsSeq(names) {
-		if name == "_Server" {
+		if name == "_Server" || len(r.databases) == maxKinds {
 			continue
 		}
-		if !r.ask(ctx, question{method: "cluster/status", params: []string{name}, read: readCluster(name)}) {
+		r.databases = append(r.databases, name)
+		if !r.ask(ctx, question{method: "ovsdb-server/get-db-storage-status", params: []string{name}, read: readStorage(name)}) || !r.askCluster(ctx, name) {
+			return
+		}
+	}
+}
+
+// askCluster asks for the cluster of one database. A server that has none of
+// clustered databases does not know the command.
+func (r *report) askCluster(ctx context.Context, database string) (goOn bool) {
+	text, err := r.call(ctx, "cluster/status", database)
+	var refused *unixctl.DaemonError
+	switch {
+	case errors.As(err, &refused) && (refused.Unknown() || strings.Contains(refused.Message, "unknown cluster")):
+		r.add(raftEnabled, 0, r.daemon, database)
+		return true
+	case err != nil:
+		r.failed = append(r.failed, err)
+		return refused != nil
+	}
+	if readCluster(database)(r, text) == 0 {
+		r.failed = append(r.failed, exporters.WithKind(fmt.Errorf("cluster/status %s: nothing in the answer is known: %.80q", database, text), exporters.KindDecode))
+	}
+	return true
+}
+
+// maxBridges bounds the questions about bridges; a host has three.
+const maxBridges = 16
+
+// askBridges asks what each bridge has learned.
+func (r *report) askBridges(ctx context.Context) {
+	names, err := r.call(ctx, "ofproto/list")
+	if err != nil {
+		r.failed = append(r.failed, err)
+		return
+	}
+	n := 0
+	for name := range strings.FieldsSeq(names) {
+		if n++; n > maxBridges || !r.ask(ctx, question{method: "fdb/stats-show", params: []string{name}, read: readFDB(name), optional: true}) {
 			return
 		}
 	}

@@ -180,7 +180,7 @@ func readPort(r *report, datapath, port, line string) {
 var upcallValue = regexp.MustCompile(`\((\w+) (\d+)\)`)
 
 func readUpcalls(r *report, text string) (n int) {
-	byName := map[string]*exporters.Family{"current": upcallFlows, "max": upcallFlowsMax, "limit": upcallLimit}
+	byName := map[string]*exporters.Family{"current": upcallFlows, "avg": upcallFlowsAvg, "max": upcallFlowsMax, "limit": upcallLimit}
 	datapath := ""
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")

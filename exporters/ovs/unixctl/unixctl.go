@@ -19,6 +19,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -70,8 +71,15 @@ type Client struct {
 // the connection (a dead daemon's socket file gives syscall.ECONNREFUSED, a
 // frozen daemon a net.Error with Timeout).
 func (c Client) Call(ctx context.Context, method string, params ...string) (string, error) {
+	text, _, err := c.CallPeer(ctx, method, params...)
+	return text, err
+}
+
+// CallPeer is Call that also tells the daemon's process id: that of the process
+// that opened the socket, 0 when it is in another namespace or not known.
+func (c Client) CallPeer(ctx context.Context, method string, params ...string) (text string, pid int, err error) {
 	if !ReadOnly(method) {
-		return "", fmt.Errorf("%q: %w", method, ErrNotReadOnly)
+		return "", 0, fmt.Errorf("%q: %w", method, ErrNotReadOnly)
 	}
 	timeout, maxBytes := c.Timeout, c.MaxBytes
 	if timeout <= 0 {
@@ -84,24 +92,42 @@ func (c Client) Call(ctx context.Context, method string, params ...string) (stri
 	defer cancel()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", c.Path)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	defer conn.Close()
 	// Closing on cancellation frees a read before its deadline.
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	if deadline, ok := ctx.Deadline(); ok {
 		if err := conn.SetDeadline(deadline); err != nil {
-			return "", err
+			return "", 0, err
 		}
 	}
 	if _, err := conn.Write(encode(method, params)); err != nil {
-		return "", fmt.Errorf("%s: send %s: %w", c.Path, method, cause(ctx, err))
+		return "", 0, fmt.Errorf("%s: send %s: %w", c.Path, method, cause(ctx, err))
 	}
-	text, err := decode(conn, method, maxBytes)
+	text, err = decode(conn, method, maxBytes)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", c.Path, cause(ctx, err))
+		return "", 0, fmt.Errorf("%s: %w", c.Path, cause(ctx, err))
 	}
-	return text, nil
+	return text, peer(conn), nil
+}
+
+// peer asks the kernel who opened the socket at the other end (SO_PEERCRED).
+func peer(conn net.Conn) (pid int) {
+	unix, ok := conn.(*net.UnixConn)
+	if !ok {
+		return 0
+	}
+	raw, err := unix.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	_ = raw.Control(func(fd uintptr) {
+		if cred, err := syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED); err == nil {
+			pid = int(cred.Pid)
+		}
+	})
+	return pid
 }
 
 // cause says what an error of the connection means: at the deadline it is only
