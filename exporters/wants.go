@@ -28,3 +28,13 @@ func Bool(b bool) float64 {
 	}
 	return 0
 }
+
+// WithSets returns a ctx for which Wants knows these sets and SetBase, as that of
+// a Runner that serves them.
+func WithSets(ctx context.Context, sets ...Set) context.Context {
+	wanted := map[Set]bool{}
+	for _, s := range sets {
+		wanted[s] = true
+	}
+	return context.WithValue(ctx, setsKey{}, wanted)
+}

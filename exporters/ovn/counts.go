@@ -48,3 +48,18 @@ func keep[V any](table map[ovsdb.ID]V, id string, new ovsdb.Row, read func(ovsdb
 		table[key] = read(new)
 	}
 }
+
+// maxKept bounds the tables of which rows are kept: what has more is no cloud's.
+const maxKept = 1 << 18
+
+// countedOnly are the tables of which no row is kept, so that many may come.
+var countedOnly = map[string]bool{"Logical_Switch_Port": true, "ACL": true, "DNS": true, "Logical_Flow": true, "Service_Monitor": true, "Port_Binding": true,
+	"MAC_Binding": true, "FDB": true, "Address_Set": true, "Multicast_Group": true, "IGMP_Group": true, "Static_MAC_Binding": true, "Logical_Router_Static_Route": true}
+
+// bounded refuses a table that would fill the memory.
+func (c counts[K]) bounded(table K, name string) error {
+	if c[table] > maxKept && !countedOnly[name] {
+		return fmt.Errorf("%w: %s has more than %d rows", ovsdb.ErrTooLarge, name, maxKept)
+	}
+	return nil
+}

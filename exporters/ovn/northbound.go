@@ -205,7 +205,7 @@ func (f *north) Apply(table, id string, old, new ovsdb.Row) error {
 	case "BFD":
 		change(old, new, func(r ovsdb.Row, n int) { f.bfd.add(r.String("status"), n) })
 	}
-	return nil
+	return f.rows.bounded(table, table)
 }
 
 // port counts a port, and what it says of who owns its network, its router and

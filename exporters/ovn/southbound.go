@@ -219,7 +219,7 @@ func (f *south) Apply(table, id string, old, new ovsdb.Row) error {
 	case "Logical_DP_Group":
 		keep(f.flowGroups, id, new, func(r ovsdb.Row) []ovsdb.ID { return r.IDs("datapaths") })
 	}
-	return nil
+	return f.rows.bounded(table, table)
 }
 
 // mayHostGateways reads ovn-cms-options, which moved from external_ids to

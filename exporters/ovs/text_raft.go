@@ -75,15 +75,14 @@ func readCluster(database string) func(*report, string) int {
 // clusterText is one answer while it is read.
 type clusterText struct {
 	*report
-	database         string
-	servers          bool // the list of members has begun
-	cluster, id, at  string
-	links            []string // "->92c8", "<-92c8", "(->92c8)": not up yet
-	peers            []string
-	logEnd           float64
-	haveLog          bool
-	matches          map[string]float64
-	role, leaderText string
+	database        string
+	servers         bool // the list of members has begun
+	cluster, id, at string
+	links           []string // "->92c8", "<-92c8", "(->92c8)": not up yet
+	peers           []string
+	logEnd          float64
+	haveLog         bool
+	role            string
 }
 
 func (c *clusterText) add(f *exporters.Family, value float64, labels ...string) {

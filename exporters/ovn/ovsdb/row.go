@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"iter"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -146,7 +147,8 @@ func (r Row) Len(column string) int {
 // Get is a key's value in a map of strings, "" when it is not there.
 func (r Row) Get(column, key string) (value string) {
 	for k, v := range r.pairs(column) {
-		if s, ok := plainString(k); ok && s == key || !ok && unquote(k) == key {
+		escaped := bytes.IndexByte(k, '\\') >= 0
+		if !escaped && len(k) == len(key)+2 && k[0] == '"' && string(k[1:len(k)-1]) == key || escaped && unquote(k) == key {
 			return unquote(v)
 		}
 	}
@@ -261,7 +263,7 @@ func (s *scanner) atom() []byte {
 			return nil
 		}
 	default:
-		for end < len(s.rest) && bytes.IndexByte([]byte(",]}[{ \n\t\r\""), s.rest[end]) < 0 {
+		for end < len(s.rest) && strings.IndexByte(",]}[{ \n\t\r\"", s.rest[end]) < 0 {
 			end++
 		}
 	}
