@@ -96,6 +96,9 @@ type OVN struct {
 type OVSHost struct {
 	Host    string   `yaml:"host"`
 	Sockets []string `yaml:"sockets"` // glob patterns of *.ctl
+	// Database is where the host's Open_vSwitch database listens: "unix:/run/openvswitch/db.sock",
+	// "tcp:127.0.0.1:6640". Empty means db.sock beside the control sockets.
+	Database string `yaml:"database"`
 }
 
 // Exporter serves the samples.
@@ -278,6 +281,10 @@ func (f *File) absolute(dir string) {
 		for j := range f.OVS[i].Sockets {
 			fix(&f.OVS[i].Sockets[j])
 		}
+		if path, ok := strings.CutPrefix(f.OVS[i].Database, "unix:"); ok && path != "" {
+			fix(&path)
+			f.OVS[i].Database = "unix:" + path
+		}
 	}
 	if f.OVN != nil {
 		fix(&f.OVN.CA)
@@ -342,6 +349,11 @@ func (f File) Validate() error {
 	for i, h := range f.OVS {
 		if h.Host == "" || len(h.Sockets) == 0 {
 			return fmt.Errorf("ovs[%d]: wants host and sockets", i)
+		}
+		scheme, address, _ := strings.Cut(h.Database, ":")
+		_, _, err := net.SplitHostPort(address)
+		if h.Database != "" && (address == "" || scheme != "unix" && (scheme != "tcp" || err != nil)) {
+			return fmt.Errorf("ovs[%d].database: %q, want unix:/run/openvswitch/db.sock or tcp:HOST:PORT; without it db.sock beside the sockets is read", i, h.Database)
 		}
 	}
 	if s := f.Store.URL; s != "" {

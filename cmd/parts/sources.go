@@ -137,7 +137,7 @@ func openStackSources(f config.File, o config.OpenStack, logger *slog.Logger) ([
 func ovsSources(f config.File, logger *slog.Logger) ([]exporters.Source, error) {
 	hosts := make([]ovs.Host, 0, len(f.OVS))
 	for _, h := range f.OVS {
-		hosts = append(hosts, ovs.Host{Name: h.Host, Sockets: h.Sockets})
+		hosts = append(hosts, ovs.Host{Name: h.Host, Sockets: h.Sockets, Database: h.Database})
 	}
 	return ovs.Sources(ovs.Config{Cloud: f.Cloud, Hosts: hosts, Logger: logger})
 }

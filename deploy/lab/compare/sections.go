@@ -38,6 +38,8 @@ func allSections() []section {
 		{"ceph", []string{"ceph_osd", "ceph_pool"}, cephOurs, cephTheirs},
 		{mgrSection, []string{"ceph_health", "ceph_osd", "ceph_pool", "ceph_pg", "ceph_service", "ceph_daemon"}, mgr.ours, mgr.theirs},
 		{"ovn", []string{"ovn_southbound"}, ovnOurs, ovnTheirs},
+		{"ovn_tables", []string{"ovn_southbound", "ovn_northbound"}, ovnTablesOurs, ovnTablesTheirs},
+		{"ovs", []string{"ovs", "ovs_database"}, ovsOurs, ovsTheirs},
 	}
 }
 
