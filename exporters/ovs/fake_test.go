@@ -44,7 +44,10 @@ func serveDaemon(t *testing.T, path string, answer func(method string, params []
 	return stop
 }
 
-var errHang = fmt.Errorf("no answer")
+var (
+	errHang    = fmt.Errorf("no answer")
+	errRefused = fmt.Errorf("ovs-vswitchd: operation not supported")
+)
 
 func serveRequest(conn net.Conn, answer func(method string, params []string) (string, error)) {
 	defer conn.Close()

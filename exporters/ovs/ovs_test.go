@@ -233,6 +233,9 @@ func TestConfigErrors(t *testing.T) {
 }
 
 func TestFamiliesAreDeclaredOnce(t *testing.T) {
+	for _, complaint := range exporters.Lint(exporters.List([]exporters.Source{{Families: Families()}})) {
+		t.Error(complaint)
+	}
 	seen := map[string]bool{}
 	for _, f := range Families() {
 		if seen[f.Name] || f.Help == "" || f.Call == "" || f.Set == "" || f.Type == "" {
