@@ -244,7 +244,8 @@ func (k *looker) add(snap *exporters.Snapshot, o outcome) {
 	snap.Samples = append(snap.Samples, o.snap.Samples...)
 }
 
-// logState says once when a daemon stops or begins to answer.
+// logState says once when a daemon has died or answers again. Of one that hangs
+// or babbles the Runner tells, as of everything that could not be read.
 func (k *looker) logState(o outcome) {
 	state := "up"
 	if !o.alive {
@@ -254,6 +255,7 @@ func (k *looker) logState(o outcome) {
 	k.state[o.daemon] = state
 	switch {
 	case state == former:
+	case !o.alive && state != exporters.KindRefused && state != exporters.KindNotFound:
 	case !o.alive:
 		k.log.Warn("daemon does not answer its control socket", "daemon", o.daemon, "err", o.err)
 	case former != "":
