@@ -42,24 +42,6 @@ type File struct {
 	Planner   Planner   `yaml:"planner"`
 }
 
-// OpenStack is the account that looks, and the one that changes.
-type OpenStack struct {
-	// CloudsFile is a clouds.yaml; empty means the openstack client's usual places.
-	CloudsFile string `yaml:"clouds_file"`
-	// Cloud is the entry that the exporter uses; reader roles suffice.
-	Cloud string `yaml:"cloud"`
-	// ApplyCloud is the entry that `mcloud-plan rebalance apply` and `undo` use;
-	// nothing else ever does. Without one they ask for --os-cloud.
-	ApplyCloud  string   `yaml:"apply_cloud"`
-	Region      string   `yaml:"region"`
-	Interface   string   `yaml:"interface"`
-	SystemScope bool     `yaml:"system_scope"`
-	Period      Duration `yaml:"period"` // of inventory and service looks, default 30s
-	// Horizon is the dashboard's address as people type it; the catalogue seldom
-	// has it.
-	Horizon string `yaml:"horizon"`
-}
-
 // Broker is a RabbitMQ with OpenStack's notifications.
 type Broker struct {
 	// URL is amqp://user@host:port/vhost; the password comes from the file or the
@@ -99,36 +81,6 @@ type OVSHost struct {
 	// Database is where the host's Open_vSwitch database listens: "unix:/run/openvswitch/db.sock",
 	// "tcp:127.0.0.1:6640". Empty means db.sock beside the control sockets.
 	Database string `yaml:"database"`
-}
-
-// Exporter serves the samples.
-type Exporter struct {
-	Listen    string   `yaml:"listen"`
-	WebConfig string   `yaml:"web_config"`
-	Sets      []string `yaml:"sets"` // besides base: objects, perf, debug
-	// Compat are the peers under whose names the same values are served besides:
-	// "openstack-exporter".
-	Compat []string `yaml:"compat"`
-	// Shard divides a cloud's systems among several exporters; nil for one alone.
-	Shard *Shard `yaml:"shard"`
-	// Pair is the other exporter of an active and a standing-by one.
-	Pair *Pair `yaml:"pair"`
-}
-
-// Shard is one exporter's share of the systems.
-type Shard struct {
-	Index int `yaml:"index"` // 0 to of-1
-	Of    int `yaml:"of"`
-}
-
-// Pair says where the other exporter of a pair is.
-type Pair struct {
-	Peer         string   `yaml:"peer"`      // http://exporter-2:9198
-	Preferred    bool     `yaml:"preferred"` // begins when neither is active
-	Takeover     Duration `yaml:"takeover"`  // how long the other may be silent, default 10s
-	CA           string   `yaml:"ca"`
-	User         string   `yaml:"user"`
-	PasswordFile string   `yaml:"password_file"`
 }
 
 // Collector scrapes, evaluates rules and ships.
@@ -304,22 +256,12 @@ func (f File) Validate() error {
 			return fmt.Errorf("%s: %q is no address; write host:port, for example 127.0.0.1:9090", field, address)
 		}
 	}
-	for _, s := range f.Exporter.Sets {
-		switch s {
-		case "objects", "perf", "debug":
-		default:
-			return fmt.Errorf("exporter.sets: %q, want objects, perf or debug; base is always on", s)
-		}
-	}
 	if err := f.Exporter.validate(); err != nil {
 		return err
 	}
-	if f.OpenStack != nil && f.OpenStack.Cloud == "" {
-		return errors.New("openstack.cloud: no entry of clouds.yaml is named")
-	}
-	if f.OpenStack != nil && f.OpenStack.Horizon != "" {
-		if u, err := url.Parse(f.OpenStack.Horizon); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
-			return errors.New("openstack.horizon: want the dashboard's address without credentials, for example https://dashboard.example.org/")
+	if f.OpenStack != nil {
+		if err := f.OpenStack.validate(); err != nil {
+			return err
 		}
 	}
 	for i, b := range f.Notifications {
@@ -357,7 +299,7 @@ func (f File) Validate() error {
 		}
 	}
 	if s := f.Store.URL; s != "" {
-		if u, err := url.Parse(s); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		if !webAddress(s) {
 			return errors.New("store.url: want the HTTP interface of a ClickHouse, http://host:8123 or https://host:8443")
 		}
 	}
@@ -367,26 +309,6 @@ func (f File) Validate() error {
 		}
 	}
 	return f.Planner.validate(names)
-}
-
-func (e Exporter) validate() error {
-	if s := e.Shard; s != nil && (s.Of < 1 || s.Index < 0 || s.Index >= s.Of) {
-		return fmt.Errorf("exporter.shard: index %d of %d, want an index from 0 to of-1", s.Index, s.Of)
-	}
-	for _, c := range e.Compat {
-		if c != "openstack-exporter" {
-			return fmt.Errorf("exporter.compat: %q, want openstack-exporter", c)
-		}
-	}
-	if p := e.Pair; p != nil {
-		if u, err := url.Parse(p.Peer); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			return errors.New("exporter.pair.peer: want the other exporter's address, http://host:9198 or https://host:9198")
-		}
-		if (p.User == "") != (p.PasswordFile == "") {
-			return errors.New("exporter.pair: user and password_file go together")
-		}
-	}
-	return nil
 }
 
 // Password is the store's, from its file; empty without one.

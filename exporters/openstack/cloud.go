@@ -52,7 +52,7 @@ type Options struct {
 	RequestTimeout time.Duration
 	// MaxAnswerBytes bounds one answer, decompressed; 64 MiB if zero.
 	MaxAnswerBytes int64
-	// Budgets by API name ("nova"); DefaultBudget for the others.
+	// Budgets by API name ("nova"); BudgetOf for the others.
 	Budgets map[string]Budget
 	// CatalogAge is how old the catalogue may be when an endpoint of it cannot be
 	// reached: an older one is read again, for the service may have moved. 1
