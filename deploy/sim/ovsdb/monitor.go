@@ -10,8 +10,8 @@ import (
 )
 
 // monitor follows tables for one client (RFC 7047 section 4.1.5). The rows are
-// looked at once a second, or less often when there are many, which is soon enough
-// for a simulation.
+// looked at once a second, which is soon enough for a simulation, but less often
+// when a look takes long: a large database must not starve the rest.
 type monitor struct {
 	database *served
 	id       json.RawMessage
@@ -83,18 +83,18 @@ func (m *monitor) initial() any {
 
 // follow sends updates until ctx ends or the client is gone.
 func (m *monitor) follow(ctx context.Context, conn *connection) {
-	tick := time.NewTimer(time.Second)
-	defer tick.Stop()
+	const share = 20 // at most one part in so many of the time
+	timer := time.NewTimer(time.Second)
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-timer.C:
 		}
-		start := time.Now()
+		started := time.Now()
 		updates := m.changes()
-		// Rows are made anew for each look: with many, one costs a second.
-		tick.Reset(max(time.Second, 20*time.Since(start)))
+		timer.Reset(max(time.Second, share*time.Since(started)))
 		if len(updates) == 0 {
 			continue
 		}
