@@ -121,6 +121,7 @@ func TestLab(t *testing.T) {
 			for _, kind := range []mcloud.Kind{
 				mcloud.KindProject, mcloud.KindHost, mcloud.KindAggregate, mcloud.KindFlavor, mcloud.KindServer, mcloud.KindServerAction,
 				mcloud.KindProvider, mcloud.KindVolume, mcloud.KindVolumePool, mcloud.KindVolumeType, mcloud.KindNetworkAgent,
+				mcloud.KindNetwork, mcloud.KindSubnet, mcloud.KindRouter, mcloud.KindFloatingIP, mcloud.KindLoadBalancer, mcloud.KindZone,
 			} {
 				v, ok := kept.inventories[kind]
 				if !ok || len(v.Objects) == 0 || v.Complete == (kind == mcloud.KindServerAction) {
