@@ -248,29 +248,38 @@ var (
 		Name: "openstack_designate_zone_recordsets", Type: exporters.Gauge, Labels: []string{"zone_id", "status"}, Set: exporters.SetObjects, Call: "GET /recordsets",
 		Help: "The zone's recordsets by status, its own SOA and NS among them.",
 	}
+	recordsetInfo = &exporters.Family{
+		Name: "openstack_designate_recordset_info", Type: exporters.Gauge, Labels: []string{"id", "name", "zone_id", "type", "status"}, Set: exporters.SetObjects, Call: "GET /recordsets",
+		Help: "Always 1; says what a recordset is and how it is.",
+	}
 	largestZone = &exporters.Family{
 		Name: "openstack_designate_zone_recordsets_largest", Type: exporters.Gauge, Set: exporters.SetBase, Call: "GET /recordsets",
 		Help: "Recordsets of the zone that has the most of them, to be held against the quota zone_recordsets.",
 	}
-	recordsetFamilies = []*exporters.Family{recordsets, zoneRecordsets, largestZone}
+	recordsetFamilies = []*exporters.Family{recordsets, zoneRecordsets, recordsetInfo, largestZone}
 )
 
 type recordsetsCollector struct{ cloud *openstack.Cloud }
 
 func (c *recordsetsCollector) collect(ctx context.Context) (*exporters.Snapshot, error) {
 	type recordset struct {
+		ID     string `json:"id"`
+		Name   string `json:"name"`
 		Zone   string `json:"zone_id"`
 		Status string `json:"status"`
 		Type   string `json:"type"`
 	}
 	var count, byZone exporters.Tally
 	inZone := map[string]float64{}
+	s, perObject := &exporters.Snapshot{}, exporters.Wants(ctx, exporters.SetObjects)
 	all, err := openstack.Each(ctx, c.cloud, api, "/recordsets", "recordsets", pages(), func(r recordset) {
 		count.Add(1, r.Status, r.Type)
 		byZone.Add(1, r.Zone, r.Status)
 		inZone[r.Zone]++
+		if perObject {
+			s.Add(recordsetInfo, 1, r.ID, r.Name, r.Zone, r.Type, r.Status)
+		}
 	})
-	s := &exporters.Snapshot{}
 	all.NoteIn(s)
 	if err != nil {
 		return nil, refused(c.cloud, err) // a part that looks like the whole is not counted
@@ -279,7 +288,7 @@ func (c *recordsetsCollector) collect(ctx context.Context) (*exporters.Snapshot,
 		return s, nil
 	}
 	count.AddTo(s, recordsets)
-	if exporters.Wants(ctx, exporters.SetObjects) {
+	if perObject {
 		byZone.AddTo(s, zoneRecordsets)
 	}
 	largest := 0.0
