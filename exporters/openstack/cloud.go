@@ -21,7 +21,7 @@
 // minutes; Octavia 7 and Designate 1 each 2 minutes;
 // 1 for each service of the catalogue to see whether it is up. Each 2 minutes, as
 // far as they are there: Barbican 3, Masakari 2 plus 1 for each segment, Horizon 2,
-// Ironic 2, Manila 2, Gnocchi 1, Magnum 1; each 5, Trove 1 and Swift a twelfth of
+// Ironic 2, Manila 3, Gnocchi 1, Magnum 1; each 5, Trove 1 and Swift a twelfth of
 // the projects.
 package openstack
 

@@ -198,7 +198,7 @@ func TestServicesCalls(t *testing.T) {
 		first, second int
 	}{
 		{"barbican", 5, 5},                                                                                   // secrets, orders, containers, quotas, project-quotas
-		{"magnum", 1 + 1, 1}, {"manila", 2 + 1, 2}, {"ironic", 2 + 1, 2}, {"trove", 1, 1}, {"gnocchi", 2, 2}, // +1: the version document
+		{"magnum", 1 + 1, 1}, {"manila", 3 + 1, 3}, {"ironic", 2 + 1, 2}, {"trove", 1, 1}, {"gnocchi", 2, 2}, // +1: the version document
 		{"swift", 6 + 1, 1 + 1},         // 6 projects, containers of the own; a twelfth of them
 		{"masakari", 1 + 3 + 1 + 4, -1}, // 2 segments; notifications, of which 3 are recent and 1 moved servers
 	} {
@@ -410,7 +410,7 @@ func TestListsByOffsetAndByArray(t *testing.T) {
 		return true
 	})
 	cloud, _ := f.connect(nil)
-	s, err := collect(t, ofSystem(cloud, "manila")[1])
+	s, err := collect(t, ofSystem(cloud, "manila")[2])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -444,5 +444,33 @@ func TestMicroversionsBeforeTheVersion(t *testing.T) {
 	cloud, _ := f.connect(nil)
 	if s, err := collect(t, ofSystem(cloud, "magnum")[0]); err != nil || count(s, "openstack_container_infra_clusters") == 0 {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestManilaPools reads what drivers say that the recorded one does not.
+func TestManilaPools(t *testing.T) {
+	f := newFakeCloud(t)
+	f.inject(func(w http.ResponseWriter, r *http.Request, call string) bool {
+		if !strings.HasPrefix(call, "manila /scheduler-stats") {
+			return false
+		}
+		_, _ = w.Write([]byte(`{"pools": [
+			{"name": "h@b#thin", "backend": "b", "capabilities": {"total_capacity_gb": "10", "free_capacity_gb": 4.5, "allocated_capacity_gb": 20, "provisioned_capacity_gb": 22, "max_over_subscription_ratio": "20.0", "reserved_percentage": 5}},
+			{"name": "h@g#GENERIC1", "backend": "g", "capabilities": {"total_capacity_gb": "unknown", "free_capacity_gb": "infinite", "reserved_percentage": 0}}]}`))
+		return true
+	})
+	cloud, _ := f.connect(nil)
+	s, err := collect(t, ofSystem(cloud, "manila")[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	const gib = 1 << 30
+	for family, want := range map[string]float64{"capacity_bytes": 10 * gib, "free_bytes": 4.5 * gib, "allocated_bytes": 20 * gib, "provisioned_bytes": 22 * gib, "max_over_subscription_ratio": 20, "reserved_ratio": 0.05} {
+		if got := value(t, s, "openstack_sharev2_pool_"+family, "h@b#thin", "b"); got != want {
+			t.Errorf("%s %v, want %v", family, got, want)
+		}
+	}
+	if n := count(s, "openstack_sharev2_pool_capacity_bytes") + count(s, "openstack_sharev2_pool_free_bytes"); n != 2 {
+		t.Errorf("%d capacities, want those of the pool that knows its own", n)
 	}
 }

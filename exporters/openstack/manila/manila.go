@@ -3,7 +3,7 @@
 // Manila shows all projects' shares to an administrator, and to others their own
 // project's without a word; then nothing is counted.
 //
-// Calls per round, manila_services: 1. manila_shares: 1 for each thousand shares.
+// Calls per round, manila_services: 1. manila_pools: 1. manila_shares: 1 for each thousand shares.
 package manila
 
 import (
@@ -31,7 +31,8 @@ type Config struct {
 	Period time.Duration // 2 minutes if zero
 }
 
-// Sources returns what looks at Manila: manila_services, manila_shares.
+// Sources returns what looks at Manila: manila_services, manila_pools,
+// manila_shares.
 func Sources(cloud *openstack.Cloud, cfg Config) []exporters.Source {
 	cfg.Period = cmp.Or(cfg.Period, 2*time.Minute)
 	source := func(name string, collect func(context.Context, *openstack.Cloud) (*exporters.Snapshot, error), families ...*exporters.Family) exporters.Source {
@@ -39,6 +40,7 @@ func Sources(cloud *openstack.Cloud, cfg Config) []exporters.Source {
 	}
 	return []exporters.Source{
 		source("manila_services", collectServices, serviceUp, serviceEnabled),
+		source("manila_pools", collectPools, poolCapacity, poolFree, poolAllocated, poolProvisioned, poolOversubscription, poolReserved),
 		source("manila_shares", collectShares, shares, sharesSize, shareInfo, shareSize),
 	}
 }
@@ -47,6 +49,7 @@ func Sources(cloud *openstack.Cloud, cfg Config) []exporters.Source {
 func Calls() []openstack.Call {
 	return []openstack.Call{
 		{API: api, Path: "/services", Rule: "service:index", Role: "admin", Gives: "services up and enabled", Optional: true},
+		{API: api, Path: "/scheduler-stats/pools/detail", Rule: "scheduler_stats:pools:detail", Role: "admin", Gives: "capacity of pools of shares", Optional: true},
 		{API: api, Path: "/shares/detail", Query: map[string]string{"all_tenants": "1", "limit": "1"}, Rule: "context_is_admin", Role: "admin", Gives: "shares of all projects", Optional: true},
 	}
 }
