@@ -18,9 +18,9 @@ func TestServicesFaults(t *testing.T) {
 		kinds []string
 		serve func(w http.ResponseWriter)
 	}{
-		{"500", []string{exporters.KindServerError}, func(w http.ResponseWriter) { http.Error(w, "{}", 500) }},
-		{"403", []string{exporters.KindForbidden}, func(w http.ResponseWriter) { http.Error(w, "{}", 403) }},
-		{"404", []string{exporters.KindNotFound}, func(w http.ResponseWriter) { http.Error(w, "{}", 404) }},
+		{"500", []string{exporters.KindServerError}, func(w http.ResponseWriter) { http.Error(w, "{}", http.StatusInternalServerError) }},
+		{"403", []string{exporters.KindForbidden}, func(w http.ResponseWriter) { http.Error(w, "{}", http.StatusForbidden) }},
+		{"404", []string{exporters.KindNotFound}, func(w http.ResponseWriter) { http.Error(w, "{}", http.StatusNotFound) }},
 		{"truncated", []string{exporters.KindDecode}, func(w http.ResponseWriter) { _, _ = w.Write([]byte(`{"secrets": [{"na`)) }},
 		{"another shape", []string{exporters.KindDecode}, func(w http.ResponseWriter) { _, _ = w.Write([]byte(`{"error": "none"}`)) }},
 		{"null", []string{exporters.KindDecode}, func(w http.ResponseWriter) { _, _ = w.Write([]byte(`null`)) }},
