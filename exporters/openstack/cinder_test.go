@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -373,5 +374,106 @@ func TestCinderQuotasCost(t *testing.T) {
 	later, err := collect(t, s)
 	if n, calls := f.called("cinder"); err != nil || n != 4 || len(later.Samples) != 3*(projects-1) { // 99/40 and p7
 		t.Errorf("%d calls later, %d samples: %v %q", n, len(later.Samples), err, calls)
+	}
+}
+
+// manyVolumes is a Cinder with n volumes in pages of a thousand, of which the last
+// changed are in a look at changes.
+func manyVolumes(tb testing.TB, f *fakeCloud, n, changed int) {
+	one := func(i int) string {
+		return fmt.Sprintf(`{"id": "%08x-0000-4000-8000-000000000000", "status": "in-use", "size": 20, "availability_zone": "nova", "created_at": "2026-11-25T17:57:10.000000",
+			"updated_at": "2026-11-25T17:57:15.000000", "name": "pvc-%d", "description": "", "volume_type": "nvme", "snapshot_id": null, "source_volid": null,
+			"metadata": {"kubernetes.io/created-for/pv/name": "pvc-%d"}, "links": [{"rel": "self", "href": "http://api.example.org/v3/volumes/x"}], "user_id": "u", "bootable": "false", "encrypted": false,
+			"attachments": [{"server_id": "%08x-1111-4000-8000-000000000000", "host_name": "cmp", "device": "/dev/sdb", "attached_at": "2026-11-25T17:57:14.000000"}],
+			"os-vol-tenant-attr:tenant_id": "project-%d", "os-vol-host-attr:host": "stor-1@nvme#nvme-p%d"}`, i, i, i, i, i%500, i%6)
+	}
+	page := func(from, to int, next string) []byte {
+		var b strings.Builder
+		b.WriteString(`{"volumes": [`)
+		for i := from; i < to; i++ {
+			if i > from {
+				b.WriteByte(',')
+			}
+			b.WriteString(one(i))
+		}
+		b.WriteString("]" + next + "}")
+		return []byte(b.String())
+	}
+	pages := map[string][]byte{"changes": page(n-changed, n, "")}
+	for from := 0; from < n; from += 1000 {
+		next, marker := "", ""
+		if from+1000 < n {
+			next = fmt.Sprintf(`, "volumes_links": [{"rel": "next", "href": "http://internal/volumes/detail?all_tenants=1&limit=1000&marker=%d"}]`, from+1000)
+		}
+		if from > 0 {
+			marker = fmt.Sprint(from)
+		}
+		pages[marker] = page(from, min(from+1000, n), next)
+	}
+	f.inject(func(w http.ResponseWriter, r *http.Request, call string) bool {
+		query := r.URL.Query()
+		switch {
+		case strings.HasPrefix(call, "cinder /volumes?"):
+			_, _ = fmt.Fprintf(w, `{"volumes": [], "count": %d}`, n)
+		case strings.HasPrefix(call, "cinder /volumes/detail?") && query.Has("updated_at"):
+			_, _ = w.Write(pages["changes"])
+		case strings.HasPrefix(call, "cinder /volumes/detail?"):
+			body, ok := pages[query.Get("marker")]
+			if !ok {
+				tb.Errorf("no page behind %q", query.Get("marker"))
+			}
+			_, _ = w.Write(body)
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+func TestVolumesInPages(t *testing.T) {
+	f := newFakeCloud(t)
+	cloud, _ := f.connect(nil)
+	manyVolumes(t, f, 3500, 7)
+	s := source(t, cloud, "cinder_volumes")
+	for round, calls := range []int{4, 2} {
+		f.forget()
+		look, err := collect(t, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, made := f.called("cinder")
+		if round == 0 {
+			n-- // the version document
+		}
+		if all, _ := volumeCounts(look); n != calls || all != 3500 || len(objectIDs(look)) != []int{3500, 7}[round] {
+			t.Errorf("round %d: %d calls, %v volumes, %d objects: %q", round, n, all, len(objectIDs(look)), made)
+		}
+	}
+}
+
+// BenchmarkVolumes looks at 100,000 volumes: all of them, then with 1,000 changed.
+func BenchmarkVolumes(b *testing.B) {
+	f := newFakeCloud(b)
+	cloud, _ := f.connect(nil)
+	manyVolumes(b, f, 100_000, 1000)
+	ctx := b.Context()
+	for name, every := range map[string]time.Duration{"all": time.Nanosecond, "changes": time.Hour} {
+		b.Run(name, func(b *testing.B) {
+			s := cinder.Sources(cloud, cinder.Config{FullEvery: every})[3]
+			if _, err := s.Collector.Collect(ctx); err != nil {
+				b.Fatal(err)
+			}
+			var held runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&held)
+			b.ResetTimer()
+			for range b.N {
+				if _, err := s.Collector.Collect(ctx); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(held.HeapAlloc)/(1<<20), "MiB-heap")
+			runtime.KeepAlive(s)
+		})
 	}
 }

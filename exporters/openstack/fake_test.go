@@ -25,7 +25,7 @@ import (
 // is a test's failure.
 type fakeCloud struct {
 	*httptest.Server
-	t        *testing.T
+	t        testing.TB
 	recorded map[string]map[string]json.RawMessage // by service
 
 	mu      sync.Mutex
@@ -79,7 +79,7 @@ var bases = map[string]string{
 	"trove": "/database/v1.0/" + ownProject,
 }
 
-func newFakeCloud(t *testing.T) *fakeCloud {
+func newFakeCloud(t testing.TB) *fakeCloud {
 	t.Helper()
 	f := unservedCloud(t)
 	f.Server = httptest.NewServer(f)

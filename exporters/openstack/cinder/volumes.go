@@ -222,31 +222,50 @@ type stuck struct {
 	oldest  time.Time
 }
 
+// place and owner are what volumes are counted by; a sum is their number and bytes.
+type (
+	place struct{ status, kind, zone word }
+	owner struct{ project, kind word }
+	sum   struct{ volumes, bytes float64 }
+)
+
+func (a sum) add(bytes float64) sum { return sum{a.volumes + 1, a.bytes + bytes} }
+
 func (c *volumesCollector) addSamples(ctx context.Context, s *exporters.Snapshot, now time.Time) {
-	var counts, sizes, owned, ownedSizes, free, freeSizes exporters.Tally
+	places, owners, free := map[place]sum{}, map[owner]sum{}, map[word]sum{}
 	states := map[string]*stuck{}
 	for _, status := range passing {
 		states[status] = &stuck{}
 	}
 	for _, v := range c.all {
-		status, kind, zone, project, bytes := v.Status.String(), v.Type.String(), v.Zone.String(), v.Project.String(), float64(v.Size)*gib
-		counts.Add(1, status, kind, zone)
-		sizes.Add(bytes, status, kind, zone)
-		owned.Add(1, project)
-		ownedSizes.Add(bytes, project, kind)
+		bytes := float64(v.Size) * gib
+		at, of := place{v.Status, v.Type, v.Zone}, owner{v.Project, v.Type}
+		places[at], owners[of] = places[at].add(bytes), owners[of].add(bytes)
 		if len(v.Attachments) == 0 {
-			free.Add(1, kind)
-			freeSizes.Add(bytes, kind)
+			free[v.Type] = free[v.Type].add(bytes)
 		}
-		if state := states[status]; state != nil {
+		if state := states[v.Status.String()]; state != nil {
 			state.note(v.changed(), now, c.cfg.StuckAfter)
 		}
+	}
+	var counts, sizes, owned, ownedSizes, freeCounts, freeSizes exporters.Tally
+	for at, n := range places {
+		counts.Add(n.volumes, at.status.String(), at.kind.String(), at.zone.String())
+		sizes.Add(n.bytes, at.status.String(), at.kind.String(), at.zone.String())
+	}
+	for of, n := range owners {
+		owned.Add(n.volumes, of.project.String())
+		ownedSizes.Add(n.bytes, of.project.String(), of.kind.String())
+	}
+	for kind, n := range free {
+		freeCounts.Add(n.volumes, kind.String())
+		freeSizes.Add(n.bytes, kind.String())
 	}
 	counts.AddTo(s, volumes)
 	sizes.AddTo(s, volumesSize)
 	owned.AddTo(s, projectVolumes)
 	ownedSizes.AddTo(s, projectVolumesSize)
-	free.AddTo(s, unattached)
+	freeCounts.AddTo(s, unattached)
 	freeSizes.AddTo(s, unattachedSize)
 	for _, status := range passing {
 		s.Add(volumesStuck, states[status].volumes, status)
