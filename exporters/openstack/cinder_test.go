@@ -340,7 +340,7 @@ func TestOneListOfCopiesLeavesTheOther(t *testing.T) {
 	}
 }
 
-// The cold start asks once for each project, later looks for a fortieth of them.
+// The cold start asks once for each project, later looks for a fiftieth of them.
 func TestCinderQuotasCost(t *testing.T) {
 	f := newFakeCloud(t)
 	cloud, _ := f.connect(nil)
@@ -372,7 +372,7 @@ func TestCinderQuotasCost(t *testing.T) {
 	}
 	f.forget()
 	later, err := collect(t, s)
-	if n, calls := f.called("cinder"); err != nil || n != 4 || len(later.Samples) != 3*(projects-1) { // 99/40 and p7
+	if n, calls := f.called("cinder"); err != nil || n != 3 || len(later.Samples) != 3*(projects-1) { // 99/50 and p7
 		t.Errorf("%d calls later, %d samples: %v %q", n, len(later.Samples), err, calls)
 	}
 }

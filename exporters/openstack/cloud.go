@@ -12,17 +12,8 @@
 // the objects that decode and names those that do not. The package only reads;
 // the one POST it makes is for its token.
 //
-// Calls per round of a quiet cloud, all sources together: Keystone 3 each 5
-// minutes; Placement 2 a minute, plus 4 for each provider whose generation
-// changed; Nova 4 a minute (servers are asked for by changes-since, with a full
-// list each 10 minutes) plus 1 for each server that changed; Cinder 4, with one
-// more for each further thousand volumes or snapshots; Neutron 9 each 2 minutes,
-// with one more for each further thousand ports, networks, …, and 9 each 10
-// minutes; Octavia 7 and Designate 1 each 2 minutes;
-// 1 for each service of the catalogue to see whether it is up. Each 2 minutes, as
-// far as they are there: Barbican 3, Masakari 2 plus 1 for each segment, Horizon 2,
-// Ironic 2, Manila 3, Gnocchi 1, Magnum 1; each 5, Trove 1 and Swift a twelfth of
-// the projects.
+// What a round costs in calls is said by each service's package, and summed up
+// in exporters/README.md.
 package openstack
 
 import (

@@ -122,6 +122,7 @@ func TestLab(t *testing.T) {
 				mcloud.KindProject, mcloud.KindHost, mcloud.KindAggregate, mcloud.KindFlavor, mcloud.KindServer, mcloud.KindServerAction,
 				mcloud.KindProvider, mcloud.KindVolume, mcloud.KindVolumePool, mcloud.KindVolumeType, mcloud.KindNetworkAgent,
 				mcloud.KindNetwork, mcloud.KindSubnet, mcloud.KindRouter, mcloud.KindFloatingIP, mcloud.KindLoadBalancer, mcloud.KindZone,
+				mcloud.KindDomain, mcloud.KindVolumeSnapshot, mcloud.KindImage, mcloud.KindStack,
 			} {
 				v, ok := kept.inventories[kind]
 				if !ok || len(v.Objects) == 0 || v.Complete == (kind == mcloud.KindServerAction) {
