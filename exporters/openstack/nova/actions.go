@@ -42,6 +42,13 @@ type waiting struct {
 	again   bool      // read once already since the change
 }
 
+// fresh says that a change's action may not have ended yet. Of a change that lies
+// further ahead than clocks differ nothing can be said by the clock.
+func fresh(changed, now time.Time) bool {
+	age := now.Sub(changed)
+	return age < settle && age > -time.Hour
+}
+
 func newQueue() *queue { return &queue{due: map[string]waiting{}} }
 
 // add queues a server that changed. An urgent one is read at once and once more
@@ -49,7 +56,7 @@ func newQueue() *queue { return &queue{due: map[string]waiting{}} }
 // mostDelay after its first change.
 func (q *queue) add(id, project string, changed, now time.Time, urgent bool) {
 	w := waiting{project: project, changed: changed, from: now, latest: now.Add(mostDelay), urgent: urgent}
-	if !urgent && now.Sub(changed) < settle {
+	if !urgent && fresh(changed, now) {
 		w.from = now.Add(settle)
 	}
 	q.mu.Lock()
@@ -175,7 +182,7 @@ func (c *actionsCollector) Collect(ctx context.Context) (*exporters.Snapshot, er
 				s.Failed = append(s.Failed, exporters.ObjectError{Object: "actions of server " + id, Err: err})
 				w.from = start.Add(settle)
 				c.changed.back(id, w)
-			case w.urgent && !w.again && start.Sub(w.changed) < settle:
+			case w.urgent && !w.again && fresh(w.changed, start):
 				w.again, w.from = true, start.Add(settle)
 				c.changed.back(id, w)
 			}

@@ -3,20 +3,24 @@ package placement
 import (
 	"context"
 	"math"
+	"time"
 
 	"mcloud/exporters"
-	"time"
 )
 
 // allocations are what consumers, such as servers, have of one provider: by
 // consumer and resource class.
 type allocations map[string]map[string]int64
 
+// openedPerLook is how many providers more a look has to do with at least: a small
+// cloud's are all read at the first.
+const openedPerLook = 20
+
 // addAllocations reads this look's share of the providers' allocations. At the
 // cold start it opens one share at each look instead of asking all at once.
 func (c *collector) addAllocations(ctx context.Context, s *exporters.Snapshot, providers []provider, now time.Time) error {
 	share := int(math.Ceil(float64(len(providers)) * min(1, float64(c.cfg.Period)/float64(c.cfg.AllocationsEvery))))
-	c.opened = min(c.opened+share, len(providers))
+	c.opened = min(c.opened+max(share, openedPerLook), len(providers))
 	names := make(map[string]string, len(providers))
 	ids := make([]string, 0, c.opened)
 	for _, p := range providers {
