@@ -45,6 +45,9 @@ type daemons struct {
 	// gateways says to look at RADOS gateways, whose counters have another label,
 	// and otherwise at all daemons but those.
 	gateways bool
+	// gids are the gateways' instance ids by their own, as the mgr has them; nil
+	// until the monitors have told.
+	gids map[string]string
 }
 
 // daemon is what is remembered of one socket between looks. A look hands each
@@ -101,12 +104,12 @@ func (d *daemons) collect(ctx context.Context) (*exporters.Snapshot, error) {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return nil, ctx.Err() // mcloud stops: what failed says nothing about the daemons
 	}
-	var gids map[string]string
 	if d.gateways && d.cfg.Perf && d.mon != nil {
-		services, _ := fetch[serviceMap](l, "service dump", nil)
-		gids = services.gatewayIDs()
+		if services, ok := fetch[serviceMap](l, "service dump", nil); ok {
+			d.gids = services.gatewayIDs()
+		}
 	}
-	d.addAll(l, results, gids)
+	d.addAll(l, results)
 	d.addVanished(l, results, now)
 	return l.done()
 }
@@ -267,7 +270,7 @@ func (d *daemons) readSchema(ctx context.Context, client asok.Client, daemon *da
 
 // addAll writes the outcomes. Two sockets of one daemon are a live one and the
 // file that its killed predecessor left under another path; the live one counts.
-func (d *daemons) addAll(l *look, results []found, gids map[string]string) {
+func (d *daemons) addAll(l *look, results []found) {
 	slices.SortStableFunc(results, func(a, b found) int { return -cmp.Compare(truth(a.up), truth(b.up)) })
 	done := map[string]bool{}
 	for _, f := range results {
@@ -290,11 +293,13 @@ func (d *daemons) addAll(l *look, results []found, gids map[string]string) {
 			l.fail(f.name, f.err)
 		}
 		l.snap.Skipped += f.unknown
-		if d.gateways {
-			id := strings.TrimPrefix(f.name, "client.rgw.")
-			rgwCatalogue().addPerf(&l.snap, cmp.Or(gids[id], id), f.perf)
-		} else {
+		switch id := strings.TrimPrefix(f.name, "client.rgw."); {
+		case !d.gateways:
 			perfCatalogue().addPerf(&l.snap, f.name, f.perf)
+		case d.mon == nil:
+			rgwCatalogue().addPerf(&l.snap, id, f.perf) // nobody to ask for its instance id
+		case d.gids != nil: // or the same counters would come under two ids
+			rgwCatalogue().addPerf(&l.snap, cmp.Or(d.gids[id], id), f.perf)
 		}
 	}
 }
