@@ -74,7 +74,8 @@ func Sources(f config.File, open OpenMon, logger *slog.Logger) (sources []export
 		if mon == nil && len(c.Sockets) == 0 {
 			continue
 		}
-		made, err := ceph.Sources(ceph.ClusterConfig{Cloud: f.Cloud, Name: c.Name, Sockets: c.Sockets, Perf: c.Perf || contains(f.Exporter.Sets, "perf"), Logger: logger}, mon)
+		made, err := ceph.Sources(ceph.ClusterConfig{Cloud: f.Cloud, Name: c.Name, Sockets: c.Sockets, Perf: c.Perf || contains(f.Exporter.Sets, "perf"),
+			Tiers: tiersOf(f, c.Name), Logger: logger}, mon)
 		add("ceph/"+c.Name, "ceph", every(made, time.Duration(c.Period)), err)
 	}
 	if o := f.OVN; o != nil {
@@ -196,3 +197,17 @@ func contains(list []string, s string) bool {
 
 // errNoSources says that there is nothing to look at.
 var errNoSources = errors.New("nothing to watch: name an openstack, ceph, ovn or ovs section in mcloud.yaml")
+
+// tiersOf are the names of the tiers that the configuration has for the pools of
+// one Ceph cluster.
+func tiersOf(f config.File, cluster string) map[string]string {
+	tiers := map[string]string{}
+	for _, t := range f.Planner.Tiers {
+		for _, name := range t.Pools {
+			if in, pool, ok := strings.Cut(name, "/"); ok && in == cluster {
+				tiers[pool] = t.Name
+			}
+		}
+	}
+	return tiers
+}
