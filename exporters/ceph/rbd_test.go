@@ -18,8 +18,7 @@ import (
 type fakeOmaps struct {
 	fakeMon
 	objects map[string]map[string][]byte // by "pool/object"
-	reads   map[string]int
-	broken  string // an object that cannot be read
+	broken  string                       // an object that cannot be read
 }
 
 func (f *fakeOmaps) Omap(_ context.Context, pool, object, after, prefix string, most int) (map[string][]byte, error) {
