@@ -41,6 +41,7 @@ func TestParseNamesTheFault(t *testing.T) {
 		"nested typo":  {"cloud: lab\nceph:\n  - name: fast\n    keyrng: x", `m.yaml:4: unknown field "keyrng"; did you mean "keyring"?`},
 		"syntax":       {"cloud: lab\n  x: [", "m.yaml:2"},
 		"type":         {"cloud: lab\nceph: 7", "m.yaml:2"},
+		"ovs database": {"cloud: lab\novs: [{host: h, sockets: [x], database: \"http://x\"}]", "ovs[0].database"},
 		"duration":     {"cloud: lab\ncollector: {hot_retention: soon}", `"soon" is no duration`},
 		"size":         {"cloud: lab\nstore: {memory: much}", `"much" is no size`},
 		"no cloud":     {"data_dir: x", "cloud: no name"},
@@ -58,9 +59,12 @@ func TestParseNamesTheFault(t *testing.T) {
 		"per second":   {"cloud: lab\nopenstack: {cloud: lab, budgets: {nova: {per_second: .nan}}}", "openstack.budgets.nova.per_second"},
 		"in a budget":  {"cloud: lab\nopenstack:\n  cloud: lab\n  budgets: {nova: {inflight: 1}}", `unknown field "inflight"; did you mean "in_flight"?`},
 		"store url":    {"cloud: lab\nstore: {url: \"tcp://x:9000\"}", "store.url"},
+<<<<<<< HEAD
 		"horizon":      {"cloud: lab\nopenstack: {cloud: x, horizon: \"dash.example.org\"}", "openstack.horizon: want the dashboard's address"},
 		"horizon user": {"cloud: lab\nopenstack: {cloud: x, horizon: \"https://u:p@dash.example.org\"}", "openstack.horizon"},
 		"ovs database": {"cloud: lab\novs: [{host: h, sockets: [x], database: \"http://x\"}]", "ovs[0].database"},
+=======
+>>>>>>> a0500e5 (deploy/lab: what ovn-raft is)
 		"password":     {"cloud: lab\nnotifications: [{url: \"http://x\"}]", "notifications[0].url"},
 	} {
 		_, err := Parse("m.yaml", []byte(c.content))
