@@ -28,6 +28,8 @@ var forbidden = []struct {
 	{"mcloud/planner/...", "github.com/gophercloud/...", "mcloud/planner/placement/...", "one package changes a cloud"},
 	{"mcloud/exporters/ceph/asok/...", "mcloud/...", "mcloud/exporters/ceph/asok/...", "a protocol package knows no metric"},
 	{"mcloud/exporters/ovs/unixctl/...", "mcloud/...", "mcloud/exporters/ovs/unixctl/...", "a protocol package knows no metric"},
+	{"mcloud/exporters/ovs/openflow/...", "mcloud/...", "mcloud/exporters/ovs/openflow/...", "a protocol package knows no metric"},
+	{"mcloud/exporters/ovn/ovsdb/...", "mcloud/...", "mcloud/exporters/ovn/ovsdb/...", "a protocol package knows no metric"},
 	{"mcloud/...", "github.com/ClickHouse/...", "mcloud/collector/clickhouse/...", "SQL lives in one package"},
 	{"mcloud/...", "github.com/ceph/go-ceph/...", "mcloud/exporters/ceph/rados/...", "librados is optional and stays behind one interface"},
 	{"mcloud/...", "mcloud/cmd/...", "mcloud/cmd/...", "nobody imports a program"},

@@ -1,8 +1,8 @@
 // Package ovs looks at the OVS and OVN daemons of a host through their control
 // sockets: ovs-vswitchd, ovsdb-server, ovn-controller, ovn-northd; and at its
 // bridges, interfaces and tunnels through its database. Sources is where to start;
-// it speaks through exporters/ovs/unixctl and exporters/ovn/ovsdb and changes
-// nothing.
+// it speaks through exporters/ovs/unixctl, exporters/ovs/openflow and
+// exporters/ovn/ovsdb and changes nothing.
 //
 // Calls per round and host: about 35 short ones to the control sockets, which are
 // answered in some milliseconds each, and one transaction.

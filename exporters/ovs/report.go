@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"mcloud/exporters"
+	"mcloud/exporters/ovs/openflow"
 	"mcloud/exporters/ovs/unixctl"
 )
 
@@ -224,8 +227,28 @@ func (r *report) askBridges(ctx context.Context) {
 	}
 	n := 0
 	for name := range strings.FieldsSeq(names) {
+		r.countFlows(ctx, name)
 		if n++; n > maxBridges || !r.ask(ctx, question{method: "fdb/stats-show", params: []string{name}, read: readFDB(name), optional: true}) {
 			return
 		}
 	}
+}
+
+// countFlows asks the bridge's management socket, where there is one beside the
+// control socket.
+func (r *report) countFlows(ctx context.Context, bridge string) {
+	path := filepath.Join(filepath.Dir(r.client.Path), filepath.Base(bridge)+".mgmt")
+	if _, err := os.Stat(path); err != nil {
+		return
+	}
+	start := time.Now()
+	flows, err := openflow.Flows(ctx, path, r.client.Timeout)
+	code := "0"
+	if err != nil {
+		code = exporters.KindOf(err)
+		r.failed = append(r.failed, fmt.Errorf("flows of bridge %s: %w", bridge, err))
+	} else {
+		r.add(bridgeFlows, float64(flows), bridge)
+	}
+	exporters.CountCall(ctx, "openflow", code, time.Since(start))
 }

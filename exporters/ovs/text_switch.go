@@ -26,6 +26,8 @@ var (
 	perfTx         = family("ovs_pmd_transmit_packets_total", "", counter, inner, "dpif-netdev/pmd-perf-show", "Packets that a thread sent.", "thread")
 	perfBatches    = family("ovs_pmd_transmit_batches_total", "", counter, inner, "dpif-netdev/pmd-perf-show", "Batches in which a thread sent packets.", "thread")
 
+	bridgeFlows = family("ovs_bridge_flows", "", gauge, base, "OpenFlow", "OpenFlow rules of the bridge, counted by its management socket; absent where that is not beside the control socket.", "bridge")
+
 	fdbEntries = family("ovs_fdb_entries", "", gauge, base, "fdb/stats-show", "MAC addresses that the bridge has learned.", "bridge")
 	fdbLimit   = family("ovs_fdb_entries_limit", "", gauge, base, "fdb/stats-show", "MAC addresses that the bridge may learn.", "bridge")
 	fdbEvents  = family("ovs_fdb_events_total", "", counter, base, "fdb/stats-show", "What became of MAC addresses: learned, expired, evicted (the table was full), moved to another port.", "bridge", "event")
@@ -34,7 +36,7 @@ var (
 	bondActive = family("ovs_bond_member_active", "", gauge, base, "bond/show", "Member is the bond's active one: 1 yes, 0 no.", "bond", "member")
 
 	switchFamilies = []*exporters.Family{ctEntries, ctLimit, ctProtocols, ctFragments, snatUse, rxqUsage, rxqEnabled, pmdIsolate, pmdExtra,
-		perfIterations, perfSleep, perfPasses, perfUpcalls, perfTx, perfBatches, fdbEntries, fdbLimit, fdbEvents, bondMember, bondActive}
+		perfIterations, perfSleep, perfPasses, perfUpcalls, perfTx, perfBatches, bridgeFlows, fdbEntries, fdbLimit, fdbEvents, bondMember, bondActive}
 )
 
 // readNumber reads an answer that is one number.

@@ -163,7 +163,7 @@ func inMap(v any, key string) string {
 func ovsOurs(p page) readings {
 	out := make(readings)
 	for family, thing := range map[string]string{"ovs_bridge_ports": "ports of bridge", "ovs_interface_link_up": "link", "ovs_interface_admin_up": "admin", "ovs_interface_mtu_bytes": "mtu",
-		"ovs_interfaces": "interfaces", "ovn_northd_active": "northd active", "ovs_conntrack_entries_limit": "conntrack limit"} {
+		"ovs_interfaces": "interfaces", "ovn_northd_active": "northd active", "ovs_conntrack_entries_limit": "conntrack limit", "ovs_bridge_flows": "flows of bridge"} {
 		p.each(family, func(labels map[string]string, value float64) {
 			object := labels["host"]
 			for _, name := range []string{"bridge", "interface"} {
@@ -234,6 +234,18 @@ func ovsTheirs(ctx context.Context, c *clients) (readings, error) {
 			if mtu, ok := i["mtu"].(float64); ok {
 				out.add("mtu", object, mtu)
 			}
+		}
+		for _, b := range bridges {
+			answer, complaint, err := c.start(ctx, "", "chroot", root, "ovs-ofctl", "--timeout=20", "dump-aggregate", "unix:"+inside+"/"+text(b["name"])+".mgmt")
+			if err != nil {
+				return nil, fmt.Errorf("ovs-ofctl of %s: %w: %s", host, err, complaint)
+			}
+			_, count, _ := strings.Cut(string(answer), "flow_count=")
+			flows, err := strconv.ParseFloat(strings.TrimSpace(count), 64)
+			if err != nil {
+				return nil, fmt.Errorf("ovs-ofctl of %s: dump-aggregate: %w", host, err)
+			}
+			out.add("flows of bridge", host+" "+text(b["name"]), flows)
 		}
 		answer, complaint, err := c.start(ctx, "", "chroot", root, "ovs-appctl", "--timeout=20", "-t", inside+"/ovs-vswitchd.ctl", "dpctl/ct-get-maxconns")
 		if err != nil {
