@@ -112,18 +112,18 @@ func TestFaultMatrixOfTheDatabase(t *testing.T) {
 			path := filepath.Join(dir, "db.sock")
 			set, host := switchable(t, path), loadHost(t, "3.5/database-gw-1")
 			source := databaseSource(t, "unix:"+path)
-			look := func() (*exporters.Snapshot, error) {
-				ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+			look := func(timeout time.Duration) (*exporters.Snapshot, error) {
+				ctx, cancel := context.WithTimeout(t.Context(), timeout)
 				defer cancel()
 				return source.Collector.Collect(ctx)
 			}
 			for range 2 {
 				set(fault)
-				if snap, err := look(); snap != nil || err == nil || !strings.Contains(err.Error(), "hv1") {
+				if snap, err := look(time.Second); snap != nil || err == nil || !strings.Contains(err.Error(), "hv1") {
 					t.Errorf("%v, %v", snap, err)
 				}
 				set(func(c net.Conn) { host.handle(c, nil) })
-				if snap, err := look(); err != nil || len(snap.Samples) < 50 {
+				if snap, err := look(30 * time.Second); err != nil || len(snap.Samples) < 50 {
 					t.Fatalf("after its end: %v", err)
 				}
 			}
