@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"time"
 )
 
@@ -48,7 +49,10 @@ func Flows(ctx context.Context, path string, timeout time.Duration) (flows uint3
 		}
 	}
 	if flows, err = ask(conn); err != nil {
-		if ctx.Err() != nil {
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded): // a moment before ctx says so
+			err = context.DeadlineExceeded
+		case ctx.Err() != nil:
 			err = ctx.Err()
 		}
 		return 0, fmt.Errorf("%s: %w", path, err)
