@@ -2,11 +2,18 @@ package openstack
 
 import (
 	"encoding/json"
+	"math"
 	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/gophercloud/gophercloud/v2"
+	v3 "github.com/gophercloud/gophercloud/v2/openstack/identity/v3/tokens"
 
 	"mcloud/exporters"
 )
@@ -111,6 +118,153 @@ func TestPatienceGrowsAndIsBounded(t *testing.T) {
 	if a, b := patience(errNoURL, 1), patience(errNoURL, 99); a != 2*time.Second || b != time.Minute {
 		t.Errorf("after other failures: %v, then %v", a, b)
 	}
+}
+
+// corpus adds each recorded answer of the lab, as the fuzzers' beginnings.
+func corpus(f *testing.F, add func(answer []byte)) {
+	files, err := filepath.Glob("testdata/recorded/*.json")
+	if err != nil || len(files) == 0 {
+		f.Fatalf("no recorded answers: %v", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		var answers map[string]json.RawMessage
+		if err := json.Unmarshal(text, &answers); err != nil {
+			f.Fatal(err)
+		}
+		for _, answer := range answers {
+			if len(answer) < 4<<10 {
+				add(answer)
+			}
+		}
+	}
+}
+
+// FuzzTypes decodes each of the tolerant types: what is accepted comes out the
+// same when it is written and read again.
+func FuzzTypes(f *testing.F) {
+	for _, seed := range []string{
+		`"2026-11-22T06:08:29.000000"`, `"2026-11-22 06:08:29.123456+02:00"`, `"infinite"`, `" 4.0 "`, `1e308`, `-1`, `"-1"`, `"9223372036854775807"`,
+		`9223372036854775808`, `null`, `""`, `"true"`, `0`, `12`, `{}`, `[1]`, `"\u0000"`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var at Time
+		if json.Unmarshal(b, &at) == nil && !at.IsZero() && at.Year() < 10000 {
+			again, err := json.Marshal(at.Time)
+			var same Time
+			if err != nil || json.Unmarshal(again, &same) != nil || !same.Equal(at.Time) || at.Location() != time.UTC {
+				t.Errorf("%s: %v, then %v (%v)", b, at, same, err)
+			}
+		}
+		var n Float
+		if json.Unmarshal(b, &n) == nil && (math.IsNaN(n.Value) || math.IsInf(n.Value, 0) || !n.Known && n.Value != 0) {
+			t.Errorf("%s: %+v", b, n)
+		}
+		var i, same Int
+		if json.Unmarshal(b, &i) == nil && (json.Unmarshal([]byte(strconv.FormatInt(int64(i), 10)), &same) != nil || same != i) {
+			t.Errorf("%s: %d, then %d", b, i, same)
+		}
+		var id ID
+		_ = json.Unmarshal(b, &id)
+		var v Bool
+		_ = json.Unmarshal(b, &v)
+	})
+}
+
+// FuzzVersions reads version documents: every range that comes out was there, and
+// a microversion is read as it is written.
+func FuzzVersions(f *testing.F) {
+	f.Add([]byte(`{"version": {"id": "v2.1", "version": "2.100", "min_version": "2.1"}}`))
+	f.Add([]byte(`{"versions": [{"id": "v1.0", "max_version": "1.39", "min_version": "1.0"}]}`))
+	f.Add([]byte(`{"versions": {"values": [{"id": "v3.14"}]}}`))
+	corpus(f, func(answer []byte) { f.Add(answer) })
+	f.Fuzz(func(t *testing.T, body []byte) {
+		ranges, err := parseVersions(body)
+		if err != nil && len(ranges) > 0 {
+			t.Errorf("both %v and %v", ranges, err)
+		}
+		for _, r := range ranges {
+			for _, m := range []Microversion{r.min, r.max} {
+				if again, err := ParseMicroversion(m.String()); err != nil || again != m {
+					t.Errorf("%v is read again as %v (%v)", m, again, err)
+				}
+			}
+		}
+	})
+}
+
+// FuzzPaging looks for the next page in whatever an API answers: a query, never a
+// host, and no page without an error when the link is broken.
+func FuzzPaging(f *testing.F) {
+	f.Add("servers", []byte(`{"servers": [], "servers_links": [{"rel": "next", "href": "http://x/?marker=1"}]}`))
+	f.Add("zones", []byte(`{"zones": [], "links": {"next": "http://x/zones?marker=a%zz"}}`))
+	f.Add("images", []byte(`{"images": [], "next": "/v2/images?marker=1"}`))
+	f.Add("secrets", []byte(`{"secrets": [], "next": "http://x/secrets"}`))
+	corpus(f, func(answer []byte) { f.Add("servers", answer) })
+	f.Fuzz(func(t *testing.T, member string, body []byte) {
+		var a Answer
+		if json.Unmarshal(body, &a.Members) != nil {
+			return
+		}
+		next, err := nextPage(&a, member)
+		if err != nil && next != nil {
+			t.Errorf("both %v and %v", next, err)
+		}
+		if _, err := url.ParseQuery(next.Encode()); err != nil {
+			t.Errorf("%v cannot be asked with: %v", next, err)
+		}
+	})
+}
+
+// FuzzCatalog looks endpoints up in whatever Keystone says and makes the URLs that
+// would be asked: the host is the endpoint's own.
+func FuzzCatalog(f *testing.F) {
+	f.Add([]byte(`[{"type": "compute", "endpoints": [{"interface": "public", "region_id": "R", "url": "http://h/compute/v2/p/"}]}]`), "v2.1")
+	f.Add([]byte(`[{"type": "network", "endpoints": [{"interface": "public", "region": "R", "url": "//h//v2.0//"}, {"interface": "public", "region_id": "S", "url": ":"}]}]`), "v2.0")
+	f.Add([]byte(`[{"type": "placement", "endpoints": null}, {}]`), "")
+	c := &Cloud{name: "x", creds: newCredentialFile(Options{}, credentials{file: "clouds.yaml", where: gophercloud.EndpointOpts{Availability: gophercloud.AvailabilityPublic}})}
+	f.Fuzz(func(t *testing.T, body []byte, version string) {
+		var catalog []v3.CatalogEntry
+		if json.Unmarshal(body, &catalog) != nil {
+			return
+		}
+		for name, types := range catalogued(catalog) {
+			at, err := c.endpoint(catalog, types)
+			if err != nil {
+				continue
+			}
+			u, err := url.Parse(at)
+			if err != nil || u.Host == "" {
+				continue // negotiate refuses it
+			}
+			for _, made := range []string{withVersion(u, version).String(), versionRoot(u), root(u)} {
+				if back, err := url.Parse(made); err != nil || back.Host != u.Host {
+					t.Errorf("%s at %q makes %q (%v)", name, at, made, err)
+				}
+			}
+		}
+	})
+}
+
+// FuzzFaultMessage reads error answers: a short line of text, whatever came.
+func FuzzFaultMessage(f *testing.F) {
+	for _, seed := range []string{
+		`{"forbidden": {"code": 403, "message": "Policy  says\nno."}}`, `{"errors": [{"status": 404, "title": "Not Found", "detail": "no such"}]}`,
+		`upstream timed out`, `<html>Bad Gateway</html>`, "\xff\xfe", `"` + strings.Repeat("é", 400) + `"`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		m := faultMessage(body)
+		if len(m) > maxMessage+len("…") || strings.ContainsAny(m, "\n\r\t") || utf8.Valid(body) && !utf8.ValidString(m) {
+			t.Errorf("%q of %q", m, body)
+		}
+	})
 }
 
 func FuzzAnswers(f *testing.F) {

@@ -95,7 +95,7 @@ var faults = []fault{
 		return c.changed(w, r, emptied)
 	}},
 	{name: "endless paging", breaks: func(c *matrixCase, w http.ResponseWriter, r *http.Request, _ string) bool {
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(500 * time.Millisecond)
 		return c.changed(w, r, func(member string, v any, m map[string]any) any {
 			list, ok := v.([]any)
 			if !ok {
