@@ -50,6 +50,9 @@ type Broker struct {
 	PasswordFile string   `yaml:"password_file"`
 	PasswordEnv  string   `yaml:"password_env"`
 	Topics       []string `yaml:"topics"`
+	// Queue is a durable queue of our own, bound to the services' exchanges.
+	Queue     string   `yaml:"queue"`
+	Exchanges []string `yaml:"exchanges"`
 }
 
 // CephCluster is one cluster, by its own conf and keyring.
@@ -268,6 +271,9 @@ func (f File) Validate() error {
 		u, err := url.Parse(b.URL)
 		if err != nil || u.Scheme != "amqp" && u.Scheme != "amqps" || u.Host == "" {
 			return fmt.Errorf("notifications[%d].url: want amqp://user@host:port/vhost or amqps://…", i)
+		}
+		if len(b.Exchanges) > 0 && b.Queue == "" {
+			return fmt.Errorf("notifications[%d].exchanges: only a queue of our own is bound to exchanges; set queue too", i)
 		}
 		if b.PasswordFile != "" && b.PasswordEnv != "" {
 			return fmt.Errorf("notifications[%d]: password_file and password_env, one of them", i)

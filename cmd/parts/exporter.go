@@ -264,5 +264,5 @@ func consumer(f config.File, b config.Broker, poster oslo.Poster, logger *slog.L
 	if err != nil {
 		return nil, err
 	}
-	return oslo.New(oslo.Options{Cloud: f.Cloud, URL: address, Topics: b.Topics, Logger: logger}, poster)
+	return oslo.New(oslo.Options{Cloud: f.Cloud, URL: address, Topics: b.Topics, Queue: b.Queue, Exchanges: b.Exchanges, Logger: logger}, poster)
 }

@@ -30,11 +30,25 @@ type Options struct {
 	// Topics are oslo's notification topics; the queues are topic.priority.
 	// Nova's versioned ones come on a topic of their own.
 	Topics []string
+	// Queue is a durable queue of our own. It is made and bound to Exchanges, so
+	// that it gets every message of Topics, whoever else reads the topics' queues,
+	// and keeps what it has when the broker restarts. Empty to read the topics'
+	// queues, which the services make.
+	Queue string
+	// Exchanges are where services publish, their control_exchange; those of
+	// DefaultExchanges if empty. Only of use with Queue.
+	Exchanges []string
 	// Batch is the most messages stored at once (default 200), Linger the longest
 	// a message waits for others (default 500 ms).
 	Batch  int
 	Linger time.Duration
 	Logger *slog.Logger
+}
+
+// DefaultExchanges are the services' own names for where they publish; Cinder's is
+// "openstack".
+var DefaultExchanges = []string{
+	"nova", "neutron", "glance", "keystone", "openstack", "cinder", "heat", "designate", "octavia", "masakari", "barbican", "manila", "ironic", "magnum", "trove",
 }
 
 // priorities are the queue suffixes that oslo's notifiers use.
@@ -66,6 +80,9 @@ func New(opts Options, poster Poster) (*Consumer, error) {
 	if len(opts.Topics) == 0 {
 		opts.Topics = []string{"notifications", "versioned_notifications"}
 	}
+	if len(opts.Exchanges) == 0 {
+		opts.Exchanges = DefaultExchanges
+	}
 	if opts.Batch <= 0 {
 		opts.Batch = 200
 	}
@@ -90,8 +107,11 @@ const (
 	// queueRefresh is how often queues that did not exist are looked for again:
 	// the publishers make them, not we.
 	queueRefresh = 30 * time.Second
-	postTimeout  = 30 * time.Second
-	dialTimeout  = 10 * time.Second
+	// bindRefresh is the same for exchanges that our own queue is to be bound to:
+	// until then what they get is not kept for us.
+	bindRefresh = 2 * time.Second
+	postTimeout = 30 * time.Second
+	dialTimeout = 10 * time.Second
 )
 
 // Run reads until ctx ends, dialling again with back-off whenever the broker
@@ -160,11 +180,38 @@ func (c *Consumer) session(ctx context.Context) error {
 			<-finished
 		}
 	}()
+	consume := func(queue string) error {
+		in, err := ch.Consume(queue, "", false, false, false, false, nil)
+		if err != nil {
+			return fmt.Errorf("consume %s: %w", queue, err)
+		}
+		consuming[queue] = true
+		forwarders++
+		go func() {
+			defer func() { finished <- struct{}{} }()
+			for d := range in {
+				select {
+				case deliveries <- d:
+				case <-sessionCtx.Done():
+					return
+				}
+			}
+		}()
+		return nil
+	}
 	attach := func() error {
 		missing, found := 0, []string(nil)
-		for _, topic := range c.opts.Topics {
-			for _, priority := range priorities {
-				queue := topic + "." + priority
+		if c.opts.Queue != "" {
+			bound, err := c.bind(conn)
+			if err != nil {
+				return err
+			}
+			missing = len(c.opts.Exchanges) - bound
+			if !consuming[c.opts.Queue] {
+				found = []string{c.opts.Queue}
+			}
+		} else {
+			for _, queue := range c.queues() {
 				if consuming[queue] {
 					continue
 				}
@@ -172,27 +219,16 @@ func (c *Consumer) session(ctx context.Context) error {
 				if err != nil {
 					return err
 				}
-				if !there {
+				if there {
+					found = append(found, queue)
+				} else {
 					missing++
-					continue
 				}
-				in, err := ch.Consume(queue, "", false, false, false, false, nil)
-				if err != nil {
-					return fmt.Errorf("consume %s: %w", queue, err)
-				}
-				consuming[queue] = true
-				forwarders++
-				go func() {
-					defer func() { finished <- struct{}{} }()
-					for d := range in {
-						select {
-						case deliveries <- d:
-						case <-sessionCtx.Done():
-							return
-						}
-					}
-				}()
-				found = append(found, queue)
+			}
+		}
+		for _, queue := range found {
+			if err := consume(queue); err != nil {
+				return err
 			}
 		}
 		if len(found) > 0 {
@@ -204,7 +240,11 @@ func (c *Consumer) session(ctx context.Context) error {
 	if err := attach(); err != nil {
 		return err
 	}
-	refresh := time.NewTicker(queueRefresh)
+	every := queueRefresh
+	if c.opts.Queue != "" {
+		every = bindRefresh
+	}
+	refresh := time.NewTicker(every)
 	defer refresh.Stop()
 	var batch []amqp.Delivery
 	var due <-chan time.Time
@@ -238,6 +278,62 @@ func (c *Consumer) session(ctx context.Context) error {
 			batch, due = nil, nil
 		}
 	}
+}
+
+// queues are those that services make for the topics.
+func (c *Consumer) queues() (all []string) {
+	for _, topic := range c.opts.Topics {
+		for _, priority := range priorities {
+			all = append(all, topic+"."+priority)
+		}
+	}
+	return all
+}
+
+// bind makes our own queue, unless it is there, and binds it to the exchanges that
+// are there by now; it returns how many. Services make their exchanges anew after
+// a restart of the broker, and the old bindings are gone then.
+func (c *Consumer) bind(conn *amqp.Connection) (int, error) {
+	ch, err := conn.Channel()
+	if err != nil {
+		return 0, fmt.Errorf("open a channel: %w", err)
+	}
+	defer ch.Close()
+	if _, err := ch.QueueDeclare(c.opts.Queue, true, false, false, false, nil); err != nil {
+		return 0, fmt.Errorf("make the durable queue %s: %w", c.opts.Queue, err)
+	}
+	bound := 0
+	for _, exchange := range c.opts.Exchanges {
+		there, err := bindOne(conn, c.opts.Queue, exchange, c.opts.Topics)
+		if err != nil {
+			return bound, err
+		}
+		if there {
+			bound++
+		}
+	}
+	return bound, nil
+}
+
+// bindOne works on a channel of its own: the broker closes it when the exchange is
+// absent.
+func bindOne(conn *amqp.Connection, queue, exchange string, topics []string) (bool, error) {
+	ch, err := conn.Channel()
+	if err != nil {
+		return false, fmt.Errorf("open a channel: %w", err)
+	}
+	defer ch.Close()
+	for _, topic := range topics {
+		err := ch.QueueBind(queue, topic+".*", exchange, false, nil)
+		var e *amqp.Error
+		if errors.As(err, &e) && e.Code == amqp.NotFound {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("bind %s to exchange %s: %w", queue, exchange, err)
+		}
+	}
+	return true, nil
 }
 
 // exists asks on a channel of its own: the broker closes it when the queue is absent.

@@ -25,7 +25,7 @@ var metrics = []metric{
 	describe("refused_total", "Events dropped because the collector refuses them for good.", prometheus.CounterValue, func(s *stats) float64 { return float64(s.refused.Load()) }),
 	describe("store_errors_total", "Attempts to store a batch that failed.", prometheus.CounterValue, func(s *stats) float64 { return float64(s.storeErrors.Load()) }),
 	describe("connection_errors_total", "Times the broker could not be reached or was lost.", prometheus.CounterValue, func(s *stats) float64 { return float64(s.connectErrors.Load()) }),
-	describe("queues_missing", "Queues looked for that no publisher has made yet.", prometheus.GaugeValue, func(s *stats) float64 { return float64(s.missingQueue.Load()) }),
+	describe("queues_missing", "Queues looked for that no publisher has made yet; with a queue of our own, exchanges.", prometheus.GaugeValue, func(s *stats) float64 { return float64(s.missingQueue.Load()) }),
 	describe("last_stored_timestamp_seconds", "When a batch was stored last; 0 before the first.", prometheus.GaugeValue, func(s *stats) float64 { return float64(s.lastStored.Load()) / 1000 }),
 }
 
