@@ -323,13 +323,17 @@ func bindOne(conn *amqp.Connection, queue, exchange string, topics []string) (bo
 		return false, fmt.Errorf("open a channel: %w", err)
 	}
 	defer ch.Close()
+	// Asked first: for what is absent, binding may say that it is forbidden.
+	err = ch.ExchangeDeclarePassive(exchange, amqp.ExchangeTopic, false, false, false, false, nil)
+	var e *amqp.Error
+	if errors.As(err, &e) && e.Code == amqp.NotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for exchange %s: %w", exchange, err)
+	}
 	for _, topic := range topics {
-		err := ch.QueueBind(queue, topic+".*", exchange, false, nil)
-		var e *amqp.Error
-		if errors.As(err, &e) && e.Code == amqp.NotFound {
-			return false, nil
-		}
-		if err != nil {
+		if err := ch.QueueBind(queue, topic+".*", exchange, false, nil); err != nil {
 			return false, fmt.Errorf("bind %s to exchange %s: %w", queue, exchange, err)
 		}
 	}
