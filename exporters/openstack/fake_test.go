@@ -87,7 +87,7 @@ func newFakeCloud(t testing.TB) *fakeCloud {
 	return f
 }
 
-func unservedCloud(t *testing.T) *fakeCloud {
+func unservedCloud(t testing.TB) *fakeCloud {
 	t.Helper()
 	recorded, err := recordings()
 	if err != nil {
