@@ -22,11 +22,11 @@ var socketUp = &exporters.Family{Name: "ceph_daemon_socket_up", Type: exporters.
 	Labels: []string{"ceph_daemon"}, Help: "Daemon on this host answers its admin socket: 1 yes, 0 no (dead or frozen)."}
 
 func daemonFamilies() []*exporters.Family {
-	return append([]*exporters.Family{socketUp}, perfCatalogue().families...)
+	return append([]*exporters.Family{socketUp, configSources, configDiffers}, perfCatalogue().families...)
 }
 
 func gatewayFamilies() []*exporters.Family {
-	return append([]*exporters.Family{socketUp}, rgwCatalogue().families...)
+	return append([]*exporters.Family{socketUp, configSources, configDiffers}, rgwCatalogue().families...)
 }
 
 const (
@@ -56,8 +56,10 @@ type daemon struct {
 	path     string
 	name     string // "osd.3"; from the file name until the daemon has told
 	started  socketID
-	identity *identity // nil until told, per start
-	schema   schema    // nil until told, per start
+	identity *identity   // nil until told, per start
+	schema   schema      // nil until told, per start
+	config   *configDiff // as of configAt; nil until told
+	configAt time.Time
 	counters string    // "perf" or "counter": the commands that its version has; "" until known
 	state    string    // last logged: "up", "down"
 	lastSeen time.Time // of the socket file
@@ -179,7 +181,7 @@ func (d *daemons) ask(ctx context.Context, daemon *daemon) found {
 		return f
 	}
 	if started != daemon.started {
-		daemon.started, daemon.identity, daemon.schema, daemon.counters = started, nil, nil, ""
+		daemon.started, daemon.identity, daemon.schema, daemon.counters, daemon.config = started, nil, nil, "", nil
 	}
 	client := asok.Client{Path: daemon.path, Timeout: d.cfg.SocketTimeout}
 	if daemon.identity == nil {
@@ -202,6 +204,9 @@ func (d *daemons) ask(ctx context.Context, daemon *daemon) found {
 	}
 	if d.cfg.Perf {
 		f.perf, f.unknown, f.err = d.readPerf(ctx, client, daemon)
+		if f.err == nil { // a frozen daemon costs one deadline, not two
+			d.readConfig(ctx, client, daemon)
+		}
 		var silent interface{ Timeout() bool }
 		if errors.As(f.err, &silent) && silent.Timeout() {
 			f.up = false
@@ -246,6 +251,21 @@ func (d *daemons) readPerf(ctx context.Context, client asok.Client, daemon *daem
 	return daemon.schema.join(dump, d.cfg.PerfPriority)
 }
 
+// configPeriod is how often a daemon's configuration is looked at.
+const configPeriod = 10 * time.Minute
+
+// readConfig keeps the former answer when there is none: that the daemon does not
+// answer is seen in what follows.
+func (d *daemons) readConfig(ctx context.Context, client asok.Client, daemon *daemon) {
+	if daemon.config != nil && d.cfg.Now().Sub(daemon.configAt) < configPeriod {
+		return
+	}
+	var diff configDiff
+	if err := d.decode(ctx, client, "config diff", &diff); err == nil {
+		daemon.config, daemon.configAt = &diff, d.cfg.Now()
+	}
+}
+
 // readSchema asks for "counter schema", which Ceph 18 has beside the older "perf
 // schema" and which also has the counters with labels.
 func (d *daemons) readSchema(ctx context.Context, client asok.Client, daemon *daemon) error {
@@ -272,7 +292,8 @@ func (d *daemons) readSchema(ctx context.Context, client asok.Client, daemon *da
 // file that its killed predecessor left under another path; the live one counts.
 func (d *daemons) addAll(l *look, results []found) {
 	slices.SortStableFunc(results, func(a, b found) int { return -cmp.Compare(truth(a.up), truth(b.up)) })
-	done := map[string]bool{}
+	done, configs := map[string]bool{}, map[string]configDiff{}
+	defer func() { addConfigs(&l.snap, configs) }()
 	for _, f := range results {
 		switch {
 		case f.foreign, done[f.name], errors.Is(f.err, fs.ErrNotExist):
@@ -293,6 +314,9 @@ func (d *daemons) addAll(l *look, results []found) {
 			l.fail(f.name, f.err)
 		}
 		l.snap.Skipped += f.unknown
+		if f.up && f.config != nil {
+			configs[f.name] = *f.config
+		}
 		switch id := strings.TrimPrefix(f.name, "client.rgw."); {
 		case !d.gateways:
 			perfCatalogue().addPerf(&l.snap, f.name, f.perf)
