@@ -246,12 +246,26 @@ func (c *Consumer) session(ctx context.Context) error {
 	}
 	refresh := time.NewTicker(every)
 	defer refresh.Stop()
+	// While the store is away a batch waits for it; a broker that restarts meanwhile
+	// must be noticed all the same, for our queue is bound to nothing until then.
+	gone := conn.NotifyClose(make(chan *amqp.Error, 1))
+	forwarders++
+	go func() {
+		defer func() { finished <- struct{}{} }()
+		select {
+		case <-gone:
+			cancel()
+		case <-sessionCtx.Done():
+		}
+	}()
 	var batch []amqp.Delivery
 	var due <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return nil // what is not acknowledged goes back to its queue
+		case <-sessionCtx.Done():
+			return errors.New("the broker has closed the connection")
 		case e := <-closed:
 			return fmt.Errorf("channel closed: %w", e)
 		case <-refresh.C:
@@ -267,12 +281,12 @@ func (c *Consumer) session(ctx context.Context) error {
 			if len(batch) < c.opts.Batch {
 				continue
 			}
-			if err := c.store(ctx, batch); err != nil {
+			if err := c.store(sessionCtx, batch); err != nil {
 				return err
 			}
 			batch, due = nil, nil
 		case <-due:
-			if err := c.store(ctx, batch); err != nil {
+			if err := c.store(sessionCtx, batch); err != nil {
 				return err
 			}
 			batch, due = nil, nil
