@@ -61,7 +61,6 @@ func TestParseNamesTheFault(t *testing.T) {
 		"store url":    {"cloud: lab\nstore: {url: \"tcp://x:9000\"}", "store.url"},
 		"horizon":      {"cloud: lab\nopenstack: {cloud: x, horizon: \"dash.example.org\"}", "openstack.horizon: want the dashboard's address"},
 		"horizon user": {"cloud: lab\nopenstack: {cloud: x, horizon: \"https://u:p@dash.example.org\"}", "openstack.horizon"},
-		"ovs database": {"cloud: lab\novs: [{host: h, sockets: [x], database: \"http://x\"}]", "ovs[0].database"},
 		"password":     {"cloud: lab\nnotifications: [{url: \"http://x\"}]", "notifications[0].url"},
 	} {
 		_, err := Parse("m.yaml", []byte(c.content))
