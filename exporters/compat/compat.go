@@ -53,8 +53,9 @@ type Join struct {
 // Label is one label of the other's.
 type Label struct {
 	Name string
-	// From is our label that it gets its value from; Const is a fixed value. Joined
-	// says that From is a label of the joined families.
+	// From is our label that it gets its value from, or two of them as "a+b", with
+	// "_" between their values; Const is a fixed value. Joined says that From is a
+	// label of the joined families.
 	From, Const string
 	Joined      bool
 	// Words replaces values: {"1": "enabled", "0": "disabled"}.
@@ -177,7 +178,10 @@ func (r Rule) labels(own, joined map[string]string) []*dto.LabelPair {
 		case l.Joined:
 			value = joined[l.From]
 		case l.From != "":
-			value = own[l.From]
+			first, second, two := strings.Cut(l.From, "+")
+			if value = own[first]; two {
+				value += "_" + own[second]
+			}
 		}
 		if word, ok := l.Words[value]; ok {
 			value = word

@@ -94,10 +94,7 @@ func limit(r *Rule) {
 // tenant gives the project's name.
 var tenant = with("identity_project_info", "project_id")
 
-const (
-	mib = 1 << 20
-	gib = 1 << 30
-)
+const gib = 1 << 30
 
 func up() []Rule {
 	var rules []Rule
@@ -202,6 +199,11 @@ func volume() []Rule {
 		rule("cinder_volume_gb", "cinder_volume_size_bytes", ofVolume+" availability_zone=@zone user_id:", with("cinder_volume_info", "id"), times(1.0/gib)),
 		rule("cinder_volume_status", "cinder_volume_info", "id name status bootable tenant_id=project_id volume_type server_id=servers size:", number("status", statuses...)),
 		rule("cinder_volume_status_counter", "cinder_volumes", "status"),
+		rule("cinder_limits_volume_max_gb", "cinder_quota_limit_bytes", "tenant=@name tenant_id=project_id", where("resource", "gigabytes"), tenant, times(1.0/gib), limit),
+		rule("cinder_limits_volume_used_gb", "cinder_quota_in_use_bytes", "tenant=@name tenant_id=project_id", where("resource", "gigabytes"), tenant, times(1.0/gib)),
+		rule("cinder_limits_backup_max_gb", "cinder_quota_limit_bytes", "tenant=@name tenant_id=project_id", where("resource", "backup_gigabytes"), tenant, times(1.0/gib), limit),
+		rule("cinder_limits_backup_used_gb", "cinder_quota_in_use_bytes", "tenant=@name tenant_id=project_id", where("resource", "backup_gigabytes"), tenant, times(1.0/gib)),
+		rule("cinder_volume_type_quota_gigabytes", "cinder_type_quota_limit_bytes", "tenant=@name tenant_id=project_id volume_type", where("resource", "gigabytes"), tenant, times(1.0/gib), limit),
 		rule("cinder_pool_capacity_free_gb", "cinder_pool_free_bytes", "name=pool volume_backend_name=backend vendor_name=@vendor", with("cinder_pool_info", "pool", "backend"), times(1.0/gib)),
 		rule("cinder_pool_capacity_total_gb", "cinder_pool_capacity_bytes", "name=pool volume_backend_name=backend vendor_name=@vendor", with("cinder_pool_info", "pool", "backend"), times(1.0/gib)),
 	}
@@ -229,15 +231,50 @@ func loadBalancer() []Rule {
 }
 
 func dns() []Rule {
+	statuses := []string{"PENDING", "ACTIVE", "DELETED", "ERROR"}
 	return []Rule{
-		rule("designate_zone_status", "designate_zone_info", "id name status tenant_id=project_id type", number("status", "PENDING", "ACTIVE", "DELETED", "ERROR")),
+		rule("designate_zone_status", "designate_zone_info", "id name status tenant_id=project_id type", number("status", statuses...)),
+		rule("designate_recordsets_status", "designate_recordset_info", "id name status zone_id zone_name=@name type", with("designate_zone_info", "zone_id=id"), number("status", statuses...)),
 	}
 }
 
 func orchestration() []Rule {
+	var statuses []string
+	for _, action := range []string{"INIT", "CREATE", "DELETE", "UPDATE", "ROLLBACK", "SUSPEND", "RESUME", "ADOPT", "SNAPSHOT", "CHECK"} {
+		for _, status := range []string{"IN_PROGRESS", "FAILED", "COMPLETE"} {
+			statuses = append(statuses, action+"_"+status)
+		}
+	}
 	return []Rule{
-		rule("heat_stack_status_counter", "heat_stacks", "status=action_status"),
+		rule("heat_stack_status", "heat_stack_info", "id name project_id status=action+status", func(r *Rule) {
+			r.Value = func(_ float64, labels map[string]string) (float64, bool) {
+				return float64(slices.Index(statuses, labels["action"]+"_"+labels["status"])), true
+			}
+		}),
+		rule("heat_stack_status_counter", "heat_stacks", "status=action+status"),
 	}
 }
 
-func others() []Rule { return nil }
+// others are the services around the core.
+func others() []Rule {
+	rules := []Rule{
+		rule("container_infra_total_clusters", "container_infra_clusters", ""),
+		rule("container_infra_cluster_status", "container_infra_cluster_info", "uuid=cluster_id name stack_id status project_id node_count: master_count:",
+			number("status", "CREATE_COMPLETE", "CREATE_FAILED", "CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_FAILED", "UPDATE_COMPLETE",
+				"DELETE_IN_PROGRESS", "DELETE_FAILED", "DELETE_COMPLETE", "RESUME_COMPLETE", "RESUME_FAILED", "RESTORE_COMPLETE", "ROLLBACK_COMPLETE", "SNAPSHOT_COMPLETE", "CHECK_COMPLETE", "ADOPT_COMPLETE")),
+		rule("ironic_node", "ironic_node_info", "id=node_id name provision_state=@provision_state power_state=@power_state resource_class", with("ironic_node_state", "node_id")),
+		rule("ironic_node_updated_at", "ironic_node_updated_timestamp_seconds", "id=node_id"),
+		rule("ironic_node_provision_updated_at", "ironic_node_provision_updated_timestamp_seconds", "id=node_id"),
+		rule("sharev2_shares_counter", "sharev2_shares", ""),
+		rule("sharev2_share_gb", "sharev2_share_size_bytes", "id=share_id name project_id status=@status availability_zone=@availability_zone share_type=@share_type share_proto=@share_proto",
+			with("sharev2_share_info", "share_id"), times(1.0/gib)),
+		rule("sharev2_share_status_counter", "sharev2_shares", "status"),
+		rule("trove_total_instances", "trove_instances", ""),
+		rule("trove_instance_volume_size_gb", "trove_instance_volume_size_bytes", "id=instance_id name tenant_id=project_id", times(1.0/gib)),
+		rule("trove_instance_volume_used_gb", "trove_instance_volume_used_bytes", "id=instance_id name tenant_id=project_id", times(1.0/gib)),
+		rule("object_store_objects", "object_store_container_objects", "container_name=container project_id"),
+		rule("object_store_bytes", "object_store_container_bytes", "container_name=container project_id"),
+		rule("gnocchi_total_metrics", "gnocchi_metrics", ""),
+	}
+	return rules
+}

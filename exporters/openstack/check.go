@@ -200,7 +200,7 @@ func (t *tryer) first(ctx context.Context, call Call) firstOf {
 	case len(raws) == 0:
 		first.err = fmt.Errorf("%w: the cloud has no %s", errNothing, call.OfMember)
 	default:
-		if first.id = objectID(raws[0], "uuid", "id", "name"); first.id == "" {
+		if first.id = objectID(raws[0], "uuid", "notification_uuid", "id", "name"); first.id == "" {
 			first.err = fmt.Errorf("%w: the first of %s has no id", errNothing, call.OfMember)
 		}
 	}
