@@ -106,12 +106,16 @@ func (w *World) buildCluster(name string, index int, l layout, tier *Tier) *Clus
 		Name: name, FSID: fmt.Sprintf("6e0000%02x-0000-4000-8000-%012x", index+1, w.rand.Uint64()&0xffffffffffff), Tier: tier,
 		Mons: []string{"a", "b", "c"}, Mgrs: []string{"x", "y"}, Created: w.Config.Start.Add(-300 * 24 * time.Hour), Epoch: 400, layout: l,
 	}
-	hosts := 6
+	hosts := max(6, (w.Config.OSDs+23)/24)
+	if l.domain == "datacenter" {
+		hosts = (hosts + 2) / 3 * 3
+	}
+	firstSite := max(40, 4+2*hosts)
 	for i := range hosts {
 		host := &Bucket{ID: -(3 + 2*i), Name: fmt.Sprintf("ceph-%s-%d", name, i+1)}
 		if l.domain == "datacenter" {
 			if i < 3 {
-				c.Sites = append(c.Sites, &Bucket{ID: -(40 + 2*i), Name: fmt.Sprintf("dc%d", i+1)})
+				c.Sites = append(c.Sites, &Bucket{ID: -(firstSite + 2*i), Name: fmt.Sprintf("dc%d", i+1)})
 			}
 			host.Site = c.Sites[i%3]
 		}
@@ -127,7 +131,7 @@ func (w *World) buildCluster(name string, index int, l layout, tier *Tier) *Clus
 		}
 		c.OSDs = append(c.OSDs, o)
 	}
-	data := &Pool{Number: 2, Name: "volumes-" + tier.VolumeType, Kind: VolumesPool, Size: int64(l.copies), PGs: 512, Rule: 1, Application: "rbd", Created: c.Created}
+	data := &Pool{Number: 2, Name: "volumes-" + tier.VolumeType, Kind: VolumesPool, Size: int64(l.copies), PGs: groupsFor(w.Config.OSDs), Rule: 1, Application: "rbd", Created: c.Created}
 	if l.data > 0 {
 		data.Data, data.Coding, data.Size = l.data, l.coding, l.data+l.coding
 	}
@@ -139,6 +143,15 @@ func (w *World) buildCluster(name string, index int, l layout, tier *Tier) *Clus
 		c.Pools = append(c.Pools, &Pool{Number: 3, Name: "images", Kind: ImagesPool, Size: 3, PGs: 64, Rule: 0, Application: "rbd", Created: c.Created})
 	}
 	return c
+}
+
+// groupsFor is the PGs of the volumes pool: about a hundred copies to an OSD.
+func groupsFor(osds int) int64 {
+	n := int64(512)
+	for 2*n <= int64(osds)*100/3 {
+		n *= 2
+	}
+	return n
 }
 
 // Total is the raw capacity of the OSDs that are in.

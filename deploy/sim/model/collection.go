@@ -5,7 +5,12 @@ type Collection[T any] struct {
 	ids   []string // "" where one was removed
 	order []*T     // parallel to ids
 	at    map[string]int
+
+	version uint64
 }
+
+// Version changes whenever a member comes or goes.
+func (c *Collection[T]) Version() uint64 { return c.version }
 
 // All returns the members, oldest first. The slice is the Collection's own
 // until its next change.
@@ -31,12 +36,14 @@ func (c *Collection[T]) add(id string, x *T) {
 	if c.at == nil {
 		c.at = map[string]int{}
 	}
+	c.version++
 	c.at[id] = len(c.order)
 	c.ids, c.order = append(c.ids, id), append(c.order, x)
 }
 
 func (c *Collection[T]) remove(id string) {
 	if i, ok := c.at[id]; ok {
+		c.version++
 		delete(c.at, id)
 		c.ids[i], c.order[i] = "", nil
 	}

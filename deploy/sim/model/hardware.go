@@ -78,7 +78,7 @@ type Host struct {
 	StateChanged   time.Time // when Up last changed
 
 	// The resource provider.
-	Inventories map[string]Inventory
+	Inventories map[string]Inventory // changed by SetInventory
 	Generation  int64
 	DriverTrait []string // nova-compute's own, sorted
 	Custom      []string // custom traits set by people, sorted
@@ -87,6 +87,11 @@ type Host struct {
 
 	Used    Resources
 	Servers map[string]*Server
+
+	capacity Resources // of Inventories, once measured
+	total    Resources // likewise
+	measured bool
+	plain    bool // no minimum, step or maximum that matters below Total
 
 	Chassis *Chassis
 }
@@ -103,12 +108,20 @@ type Chassis struct {
 // Free is what may still be allocated; a class may be negative when its ratio
 // was lowered.
 func (h *Host) Free() Resources {
-	return Resources{
-		h.Inventories["VCPU"].Capacity() - h.Used.VCPU,
-		h.Inventories["MEMORY_MB"].Capacity() - h.Used.MemoryMB,
-		h.Inventories["DISK_GB"].Capacity() - h.Used.DiskGB,
+	if !h.measured {
+		h.capacity = Resources{h.Inventories["VCPU"].Capacity(), h.Inventories["MEMORY_MB"].Capacity(), h.Inventories["DISK_GB"].Capacity()}
+		h.total = Resources{h.Inventories["VCPU"].Total, h.Inventories["MEMORY_MB"].Total, h.Inventories["DISK_GB"].Total}
+		h.plain = true
+		for _, v := range h.Inventories {
+			h.plain = h.plain && v.MinUnit <= 1 && v.StepSize <= 1 && v.MaxUnit >= v.Total
+		}
+		h.measured = true
 	}
+	return h.capacity.minus(h.Used)
 }
+
+// SetInventory replaces what the host has of one class.
+func (h *Host) SetInventory(class string, v Inventory) { h.Inventories[class], h.measured = v, false }
 
 // Traits are the provider's traits, sorted.
 func (h *Host) Traits() []string {

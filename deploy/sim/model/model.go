@@ -32,6 +32,8 @@ type Config struct {
 	Projects   int
 	Volumes    int // at End, about: what is controlled is the space they take
 	OSDs       int // of each Ceph cluster
+	// Ports at End; servers get a second one until there are as many. 0: none does.
+	Ports int
 	// Faults lets hosts, OSDs and chassis fail at random.
 	Faults bool
 }
@@ -60,6 +62,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("simulated cloud: %d projects, want 1 to 5000", c.Projects)
 	case c.Volumes < 1 || c.Volumes > 200_000:
 		return fmt.Errorf("simulated cloud: %d volumes, want 1 to 200000", c.Volumes)
+	case c.Ports < 0 || c.Ports > 500_000:
+		return fmt.Errorf("simulated cloud: %d ports, want 0 to 500000", c.Ports)
 	case c.OSDs < 6 || c.OSDs > 1000:
 		return fmt.Errorf("simulated cloud: %d OSDs a cluster, want 6 to 1000", c.OSDs)
 	}
@@ -102,6 +106,9 @@ type World struct {
 	nextID   uint64 // of instance names
 
 	aggregateID int // the last one given
+	churned     int // rounds of Churn
+
+	fitting []*Host // room for Schedule's use
 }
 
 // New builds the cloud as it was at c.Start.

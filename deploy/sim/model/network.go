@@ -42,13 +42,19 @@ type FloatingIP struct {
 
 func (w *World) buildNetworks() {
 	external := w.network("public", "203.0.113.0/24", w.Projects[0], 0)
-	if w.Config.Servers > 800 {
+	switch {
+	case w.Config.Servers > 10_000:
+		external = w.network("public", "198.18.0.0/15", w.Projects[0], 0)
+	case w.Config.Servers > 800:
 		external = w.network("public", "198.18.0.0/20", w.Projects[0], 0)
 	}
 	external.External, external.RouterID = true, ""
 	w.Networks = append(w.Networks, external)
 	for i, p := range w.Customers() {
 		p.CIDR = fmt.Sprintf("10.%d.%d.0/20", 10+i/16, i%16*16)
+		if w.Config.Servers > 10_000 {
+			p.CIDR = fmt.Sprintf("10.%d.%d.0/18", (10+i/4)%256, i%4*64)
+		}
 		p.Network = w.network(p.Name+"-net", p.CIDR, p, i+1)
 		w.Networks = append(w.Networks, p.Network)
 	}
@@ -92,8 +98,9 @@ func (w *World) plug(s *Server) {
 		return
 	}
 	n.tunnels++
-	s.Port = &Port{ID: w.uuid(), MAC: w.mac(), IP: addr.String(), Network: n, BindingUUID: w.uuid(), TunnelKey: n.tunnels, Created: w.Now}
+	s.Port = &Port{ID: w.uuid(), MAC: w.mac(), IP: addr.String(), Network: n, BindingUUID: w.uuid(), TunnelKey: n.tunnels, Created: w.Now, Updated: w.Now}
 	w.NBCfg += 2
+	w.plugSecond(s)
 	if w.rand.IntN(5) > 0 {
 		return
 	}
@@ -106,9 +113,35 @@ func (w *World) plug(s *Server) {
 	}
 }
 
+// plugSecond gives a server a second port while the cloud has too few: so many
+// of each hundred servers as Config.Ports asks for.
+func (w *World) plugSecond(s *Server) {
+	fixed := 3*len(w.Customers()) + w.Config.Servers + w.Config.Servers/5
+	if w.Config.Ports <= fixed {
+		return
+	}
+	share := float64(w.Config.Ports-fixed) / float64(w.Config.Servers)
+	if float64(s.Number%100) >= 100*share {
+		return
+	}
+	n := s.Port.Network
+	addr := n.take()
+	if !addr.IsValid() {
+		return
+	}
+	n.tunnels++
+	s.Second = &Port{ID: w.uuid(), MAC: w.mac(), IP: addr.String(), Network: n, BindingUUID: w.uuid(), TunnelKey: n.tunnels, Created: w.Now, Updated: w.Now}
+	w.NBCfg += 2
+}
+
 func (w *World) unplug(s *Server) {
 	if s.Port == nil {
 		return
+	}
+	if s.Second != nil {
+		delete(s.Second.Network.used, netip.MustParseAddr(s.Second.IP))
+		s.Second = nil
+		w.NBCfg++
 	}
 	delete(s.Port.Network.used, netip.MustParseAddr(s.Port.IP))
 	w.NBCfg++

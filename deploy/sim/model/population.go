@@ -9,6 +9,9 @@ import (
 
 const day = 24 * time.Hour
 
+// storyHours is how long the zones' stories are.
+const storyHours = 180 * 24
+
 // How long servers and volumes live and how often they change. Cattle come and
 // go in days, pets stay.
 const (
@@ -55,6 +58,9 @@ func (w *World) targetServers(z *Zone) int {
 	total := w.Config.End.Sub(w.Config.Start).Hours()
 	x := w.Now.Sub(w.Config.Start).Hours() / total
 	level := z.atStart + (1-z.atStart)*x
+	if total < storyHours { // a short history is the end of the long one
+		level = 1 - (1-z.atStart)*(total-total*x)/storyHours
+	}
 	week := math.Sin(2 * math.Pi * (float64(w.Now.Weekday()) + float64(w.Now.Hour())/24 - 1) / 7)
 	hour := math.Sin(2 * math.Pi * (float64(w.Now.Hour()) + float64(w.Now.Minute())/60 - 8) / 24)
 	return int(math.Round(z.share * float64(w.Config.Servers) * level * (1 + 0.01*week + 0.005*hour)))

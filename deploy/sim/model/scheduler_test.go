@@ -59,7 +59,7 @@ func TestScheduleRespectsWhatNovaDoes(t *testing.T) {
 	a.Hosts = append(a.Hosts, out[3])
 	v := out[4].Inventories["VCPU"]
 	v.MaxUnit = 0
-	out[4].Inventories["VCPU"] = v
+	out[4].SetInventory("VCPU", v)
 	if got := where(w, small, "", ""); !slices.Equal(got, []string{w.Hosts[7].Name}) {
 		t.Errorf("came to %v, want only %s", got, w.Hosts[7].Name)
 	}

@@ -27,6 +27,7 @@ type Server struct {
 	Terminated  time.Time
 	Volumes     []*Volume
 	Port        *Port
+	Second      *Port // on the same network; most servers have none
 	Actions     []Action
 	Metadata    map[string]string
 	BootVolume  bool
@@ -51,7 +52,9 @@ type Port struct {
 	BindingUUID string // of OVN's Port_Binding
 	TunnelKey   int
 	FloatingIP  *FloatingIP
+	Down        bool // switched off by its owner
 	Created     time.Time
+	Updated     time.Time
 }
 
 // Request is what POST /servers asks for.

@@ -297,7 +297,7 @@ func (s *Server) putInventory(c *call, w *model.World, h *model.Host) answer {
 	if body.AllocationRatio != nil {
 		v.AllocationRatio = *body.AllocationRatio
 	}
-	h.Inventories[class] = v
+	h.SetInventory(class, v)
 	h.Generation++
 	return s.inventory(c, w, h)
 }
