@@ -57,6 +57,11 @@ reader. Ceph's monitors answer only inside mcloud run --demo.`,
 	flags.IntVar(&o.Projects, "projects", 40, "projects")
 	flags.IntVar(&o.Volumes, "volumes", 3000, "volumes at the first start")
 	flags.IntVar(&o.OSDs, "osds", 18, "OSDs of each Ceph cluster")
+	flags.IntVar(&o.Ports, "ports", 0, "ports at the first start: servers get a second one until there are so many")
+	flags.IntVar(&o.Days, "days", 180, "days of history before the first start; 1 for a large cloud that is there soon")
+	flags.DurationVar(&o.Latency, "latency", 0, "how long each API call and monitor command takes")
+	flags.DurationVar(&o.PerThousand, "latency-per-1000", 0, "how much longer for each thousand objects in the answer")
+	flags.IntVar(&o.SocketHosts, "socket-hosts", 0, "on how many hosts the control sockets of OVS and Ceph are served; 0 is all")
 	flags.Float64Var(&o.Speed, "speed", 1, "seconds that pass in the cloud for each real one")
 	flags.BoolVar(&o.Quiet, "quiet", false, "without random faults")
 	return command

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 
-	"mcloud/deploy/sim/ceph"
 	"mcloud/deploy/sim/model"
 )
 
@@ -52,9 +51,9 @@ func (c *Cloud) Endpoints() Endpoints {
 		e.Hosts = append(e.Hosts, Host{Name: h, Sockets: c.network.glob(h)})
 	}
 	c.With(func(w *model.World) {
-		for _, t := range w.Tiers {
+		for i, t := range w.Tiers {
 			e.Clusters = append(e.Clusters, Cluster{
-				Name: t.Cluster.Name, FSID: t.Cluster.FSID, VolumeType: t.VolumeType, Mon: ceph.NewMon(c, t.Cluster), Sockets: c.sockets.Glob(t.Cluster.Name),
+				Name: t.Cluster.Name, FSID: t.Cluster.FSID, VolumeType: t.VolumeType, Mon: c.mons[i], Sockets: c.sockets.Glob(t.Cluster.Name),
 			})
 		}
 	})

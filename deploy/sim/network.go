@@ -36,6 +36,9 @@ func newNetwork(c *Cloud) (*network, error) {
 	var daemons []unixctl.Daemon
 	c.With(func(w *model.World) {
 		for i, chassis := range w.AllChassis() {
+			if c.options.SocketHosts > 0 && i >= c.options.SocketHosts {
+				break
+			}
 			n.hosts = append(n.hosts, chassis.Hostname)
 			daemons = append(daemons, n.daemons(chassis, 2000+10*i)...)
 		}

@@ -42,7 +42,10 @@ type Options struct {
 
 	Seed                                           uint64 // 1
 	Zones, Hosts, Servers, Projects, Volumes, OSDs int    // of model.DefaultConfig
-	// Days of history before the first start: 180.
+	// Ports at the first start; servers get a second one until there are so many.
+	Ports int
+	// Days of history before the first start: 180. One is enough for a cloud
+	// whose past nobody asks for, and is built in a fraction of the time.
 	Days int
 	// Quiet leaves out the random faults.
 	Quiet bool
@@ -54,6 +57,16 @@ type Options struct {
 
 	// Building is how long a server made over the API stays in BUILD: 2 s.
 	Building time.Duration
+
+	// Latency is how long each call of an OpenStack API or monitor command takes,
+	// PerThousand how much longer for each thousand objects in its answer.
+	Latency, PerThousand time.Duration
+
+	// SocketHosts is on how many hosts the control sockets of OVS and of Ceph's
+	// daemons are served: of the first chassis, and of the first CRUSH hosts of
+	// each cluster. 0 is all. A daemon's socket is only reached on its own host,
+	// so an exporter sees those of one.
+	SocketHosts int
 
 	// Events takes what happens in the cloud while it runs, as notifications
 	// would tell it, in order; nil for nobody. It is called from Run.
@@ -76,6 +89,7 @@ type Cloud struct {
 	api       *openstack.Server
 	listener  net.Listener
 	sockets   *ceph.Sockets
+	mons      []*ceph.Mon // of the tiers' clusters
 	network   *network
 	passwords passwords
 }
@@ -107,13 +121,16 @@ func New(o Options) (*Cloud, error) {
 	if c.listener, err = net.Listen("tcp", o.Listen); err != nil {
 		return nil, fmt.Errorf("simulated cloud: %w", err)
 	}
-	c.api = openstack.New(c, openstack.Options{AdminPassword: c.passwords.admin, ReaderPassword: c.passwords.reader, Building: o.Building})
+	c.api = openstack.New(c, openstack.Options{AdminPassword: c.passwords.admin, ReaderPassword: c.passwords.reader, Building: o.Building, Latency: o.Latency, PerThousand: o.PerThousand})
 	c.api.SetURL("http://" + c.listener.Addr().String())
 	var clusters []*model.Cluster
 	for _, t := range world.Tiers {
 		clusters = append(clusters, t.Cluster)
+		mon := ceph.NewMon(c, t.Cluster)
+		mon.Latency, mon.PerThousand = o.Latency, o.PerThousand
+		c.mons = append(c.mons, mon)
 	}
-	c.sockets = ceph.NewSockets(c, filepath.Join(o.Dir, "ceph"), clusters...)
+	c.sockets = ceph.NewSockets(c, filepath.Join(o.Dir, "ceph"), o.SocketHosts, clusters...)
 	if c.network, err = newNetwork(c); err != nil {
 		return nil, errors.Join(err, c.listener.Close())
 	}
@@ -164,7 +181,7 @@ func (o Options) config() (model.Config, error) {
 	end := o.Now().UTC().Truncate(time.Second)
 	want := model.Config{
 		Seed: o.Seed, Start: end.AddDate(0, 0, -o.Days), End: end, Zones: o.Zones, Hosts: o.Hosts, Servers: o.Servers,
-		Projects: o.Projects, Volumes: o.Volumes, OSDs: o.OSDs, Faults: !o.Quiet,
+		Projects: o.Projects, Volumes: o.Volumes, OSDs: o.OSDs, Ports: o.Ports, Faults: !o.Quiet,
 	}
 	b, err := os.ReadFile(path)
 	switch {
@@ -212,10 +229,6 @@ func (c *Cloud) With(do func(*model.World)) {
 	do(c.world)
 }
 
-// Requests counts the calls of the OpenStack APIs since the start, by method and
-// path pattern.
-func (c *Cloud) Requests() map[string]int { return c.api.Requests() }
-
 // Began is when the cloud's recorded life begins, and when it was first
 // started: History can tell all between.
 func (c *Cloud) Began() (start, first time.Time) { return c.config.Start, c.config.End }
@@ -235,7 +248,7 @@ func (c *Cloud) Run(ctx context.Context) error {
 	if err := c.sockets.Open(ctx); err != nil {
 		return errors.Join(err, c.Close())
 	}
-	server := &http.Server{Handler: c.api, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(c.options.Logger.Handler(), slog.LevelDebug)}
+	server := &http.Server{Handler: c.handler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(c.options.Logger.Handler(), slog.LevelDebug)}
 	var parts sync.WaitGroup
 	failed := make(chan error, 1)
 	parts.Go(func() {

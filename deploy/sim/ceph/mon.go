@@ -9,7 +9,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"mcloud/deploy/sim/model"
 )
@@ -24,10 +28,60 @@ type Cloud interface {
 type Mon struct {
 	cloud   Cloud
 	cluster *model.Cluster
+	// Latency is how long each command takes, PerThousand how much longer for
+	// each thousand OSDs or PGs in its answer.
+	Latency, PerThousand time.Duration
+
+	mu     sync.Mutex
+	placed []pg // of the OSD map at epoch
+	epoch  int64
+	counts map[string]int // of commands by prefix
 }
 
 // NewMon returns the Mon of a cluster.
-func NewMon(cloud Cloud, c *model.Cluster) *Mon { return &Mon{cloud: cloud, cluster: c} }
+func NewMon(cloud Cloud, c *model.Cluster) *Mon {
+	return &Mon{cloud: cloud, cluster: c, counts: map[string]int{}}
+}
+
+// Cluster is the cluster's name.
+func (m *Mon) Cluster() string { return m.cluster.Name }
+
+// Commands counts the commands since the start, by prefix.
+func (m *Mon) Commands() map[string]int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.counts)
+}
+
+// groups are the cluster's PGs; they stay where they are until the OSD map
+// changes. The caller is alone with the model.
+func (m *Mon) groups() []pg {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.placed == nil || m.epoch != m.cluster.Epoch {
+		m.placed, m.epoch = placementGroups(m.cluster), m.cluster.Epoch
+	}
+	return m.placed
+}
+
+// takeTime lets pass what the command would take.
+func (m *Mon) takeTime(ctx context.Context, prefix string, pgs int) error {
+	objects := 0
+	switch {
+	case strings.HasPrefix(prefix, "osd"):
+		objects = len(m.cluster.OSDs)
+	case prefix == "pg dump":
+		objects = pgs
+	}
+	timer := time.NewTimer(m.Latency + m.PerThousand*time.Duration(objects)/1000)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 // Close does nothing: a Mon holds nothing.
 func (*Mon) Close() {}
@@ -113,14 +167,24 @@ func (m *Mon) Command(ctx context.Context, command map[string]any) ([]byte, erro
 	if !known {
 		return nil, RefusedError{Code: -22, Command: prefix}
 	}
+	m.mu.Lock()
+	m.counts[prefix]++
+	m.mu.Unlock()
 	var body any
 	var err error
+	pgs := 0
 	m.cloud.With(func(w *model.World) {
-		s := &state{Cluster: m.cluster, world: w, usage: w.Usage(m.cluster), pgs: placementGroups(m.cluster)}
+		s := &state{Cluster: m.cluster, world: w, usage: w.Usage(m.cluster), pgs: m.groups()}
+		if slices.Contains(words(command["dumpcontents"]), "pgs_brief") {
+			pgs = len(s.pgs)
+		}
 		if body, err = answer(s, command); err == nil {
 			body, err = json.Marshal(body) // under the lock: it may hold the model's own
 		}
 	})
+	if err == nil {
+		err = m.takeTime(ctx, prefix, pgs)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,7 @@ import (
 type Sockets struct {
 	cloud    Cloud
 	dir      string
+	hosts    int // whose daemons are served, 0 for all
 	clusters []*model.Cluster
 
 	mu    sync.Mutex
@@ -31,9 +32,10 @@ type Sockets struct {
 	conns sync.WaitGroup
 }
 
-// NewSockets returns Sockets for the clusters; Run opens them.
-func NewSockets(cloud Cloud, dir string, clusters ...*model.Cluster) *Sockets {
-	return &Sockets{cloud: cloud, dir: dir, clusters: clusters, live: map[string]*net.UnixListener{}}
+// NewSockets returns Sockets for the daemons on the first hosts of the clusters,
+// 0 for all; Open opens them.
+func NewSockets(cloud Cloud, dir string, hosts int, clusters ...*model.Cluster) *Sockets {
+	return &Sockets{cloud: cloud, dir: dir, hosts: hosts, clusters: clusters, live: map[string]*net.UnixListener{}}
 }
 
 // Glob is the pattern that matches the cluster's sockets.
@@ -56,8 +58,8 @@ func (s *Sockets) Open(ctx context.Context) error {
 	up := map[string]daemon{}
 	s.cloud.With(func(*model.World) {
 		for _, c := range s.clusters {
-			for _, o := range c.OSDs {
-				if o.Up {
+			for i, o := range c.OSDs {
+				if o.Up && (s.hosts == 0 || i%len(c.Hosts) < s.hosts) {
 					d := daemon{c, "osd", fmt.Sprint(o.Number), o}
 					up[s.path(d)] = d
 				}

@@ -36,7 +36,7 @@ func FuzzRequest(f *testing.F) {
 	}
 	a := build(f)
 	c := a.w.Tiers[0].Cluster
-	s := NewSockets(a, f.TempDir(), c)
+	s := NewSockets(a, f.TempDir(), 0, c)
 	d := daemon{c, "osd", "0", c.OSDs[0]}
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		request, err := readRequest(bufio.NewReader(bytes.NewReader(sent)))
@@ -53,7 +53,7 @@ func FuzzRequest(f *testing.F) {
 func TestCountersOnlyGrow(t *testing.T) {
 	a := build(t)
 	c := a.w.Tiers[0].Cluster
-	s := NewSockets(a, t.TempDir(), c)
+	s := NewSockets(a, t.TempDir(), 0, c)
 	d := daemon{c, "osd", "3", c.OSDs[3]}
 	last := map[string]float64{}
 	for range 32 {

@@ -38,8 +38,8 @@ func (s *Server) computeRoutes() {
 	s.route(compute, "GET /compute/{$}", true, s.computeVersions)
 	s.route(compute, "GET "+v, true, s.computeVersion)
 	s.route(compute, "GET "+v+"/{$}", true, s.computeVersion)
-	s.route(compute, "GET "+v+"/servers", false, s.servers(false))
-	s.route(compute, "GET "+v+"/servers/detail", false, s.servers(true))
+	s.route(compute, "GET "+v+"/servers", false, s.listServers(false))
+	s.route(compute, "GET "+v+"/servers/detail", false, s.listServers(true))
 	s.route(compute, "POST "+v+"/servers", false, s.createServer)
 	s.route(compute, "GET "+v+"/servers/{id}", false, s.onServer(s.server))
 	s.route(compute, "DELETE "+v+"/servers/{id}", false, s.onServer(s.deleteServer))
@@ -148,22 +148,20 @@ func text(s string) any {
 	return s
 }
 
-// visible says whether the caller may see the project's things in a list.
-func visible(c *call, p *model.Project) bool {
-	query := c.URL.Query()
+// visible says whether the caller may see a project's things in a list.
+func visible(c *call, query url.Values) func(p *model.Project) bool {
 	all := query.Get("all_tenants")
-	if everything := all == "1" || strings.EqualFold(all, "true") || query.Has("all_tenants") && all == ""; !everything || !c.who.admin() {
-		return p.ID == c.who.project
+	everything := all == "1" || strings.EqualFold(all, "true") || query.Has("all_tenants") && all == ""
+	if !everything || !c.who.admin() {
+		return func(p *model.Project) bool { return p.ID == c.who.project }
 	}
-	for _, key := range []string{"project_id", "tenant_id"} {
-		if want := query.Get(key); want != "" && want != p.ID {
-			return false
-		}
+	project, tenant := query.Get("project_id"), query.Get("tenant_id")
+	return func(p *model.Project) bool {
+		return (project == "" || project == p.ID) && (tenant == "" || tenant == p.ID)
 	}
-	return true
 }
 
-func (s *Server) servers(detail bool) handler {
+func (s *Server) listServers(detail bool) handler {
 	return func(c *call) (a answer) {
 		query := c.URL.Query()
 		var since time.Time
@@ -177,20 +175,18 @@ func (s *Server) servers(detail bool) handler {
 			since = t
 		}
 		s.cloud.With(func(w *model.World) {
-			all := w.Servers.All()
-			if !since.IsZero() {
-				all = append(slices.Clone(w.Deleted.All()), all...)
-			} else if query.Get("deleted") == "true" || query.Get("deleted") == "True" {
-				all = w.Deleted.All()
-			}
-			var list []*model.Server
-			for _, server := range all {
-				if visible(c, server.Project) && !server.Updated.Before(since) && selected(query, server) {
-					list = append(list, server)
-				}
-			}
 			// Nova's order: the newest first.
-			slices.SortStableFunc(list, func(x, y *model.Server) int { return y.Created.Compare(x.Created) })
+			newest := func(x, y *model.Server) int { return y.Created.Compare(x.Created) }
+			list := s.servers.of(&w.Servers, newest)
+			deleted := strings.EqualFold(query.Get("deleted"), "true")
+			if len(w.Deleted.All()) > 0 && (deleted || !since.IsZero()) {
+				if deleted {
+					list = nil
+				}
+				list = append(slices.Clone(w.Deleted.All()), list...)
+				slices.SortStableFunc(list, newest)
+			}
+			list = kept(list, selected(query, since), visible(c, query), func(x *model.Server) *model.Project { return x.Project })
 			part, next, known := page(c, list, func(x *model.Server) string { return x.ID }, 1000)
 			if !known {
 				a = compute.fail(c, http.StatusBadRequest, "marker [%s] not found", query.Get("marker"))
@@ -216,17 +212,29 @@ func (s *Server) servers(detail bool) handler {
 	}
 }
 
-func selected(query url.Values, s *model.Server) bool {
-	if h := query.Get("host"); h != "" && (s.Host == nil || s.Host.Name != h) {
-		return false
+// kept are the members of a list that pass; the list itself stays as it is.
+func kept[T any](list []*T, selected func(*T) bool, visible func(*model.Project) bool, project func(*T) *model.Project) []*T {
+	few := make([]*T, 0, len(list))
+	for _, x := range list {
+		if selected(x) && visible(project(x)) {
+			few = append(few, x)
+		}
 	}
-	if n := query.Get("name"); n != "" && !strings.Contains(s.Name, n) {
-		return false
+	return few
+}
+
+func selected(query url.Values, since time.Time) func(*model.Server) bool {
+	host, name, status := query.Get("host"), query.Get("name"), query.Get("status")
+	return func(s *model.Server) bool {
+		switch {
+		case s.Updated.Before(since),
+			host != "" && (s.Host == nil || s.Host.Name != host),
+			name != "" && !strings.Contains(s.Name, name),
+			status != "" && !strings.EqualFold(status, s.Status):
+			return false
+		}
+		return true
 	}
-	if st := query.Get("status"); st != "" && !strings.EqualFold(st, s.Status) {
-		return false
-	}
-	return true
 }
 
 func (s *Server) serverLinks(server *model.Server) []object {

@@ -2,6 +2,7 @@ package openstack
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,11 +23,14 @@ func (s *Server) networkRoutes() {
 	const v = "/networking/v2.0"
 	s.route(network, "GET /networking", true, s.networkVersions)
 	s.route(network, "GET /networking/{$}", true, s.networkVersions)
-	for name, list := range map[string]func(*call, *model.World) []object{
-		"agents": agents, "networks": networks, "subnets": subnets, "ports": ports, "routers": routers,
-		"floatingips": floatingIPs, "security_groups": securityGroups, "network_ip_availabilities": availabilities,
-		"subnetpools": func(*call, *model.World) []object { return []object{} },
-		"extensions":  extensions,
+	eager := func(list func(*call, *model.World) []object) func(*call, *model.World) rows {
+		return func(c *call, w *model.World) rows { return made(list(c, w)) }
+	}
+	for name, list := range map[string]func(*call, *model.World) rows{
+		"agents": eager(agents), "networks": eager(networks), "subnets": eager(subnets), "ports": s.portRows, "routers": eager(routers),
+		"floatingips": eager(floatingIPs), "security_groups": eager(securityGroups), "network_ip_availabilities": eager(availabilities),
+		"subnetpools": eager(func(*call, *model.World) []object { return []object{} }),
+		"extensions":  eager(extensions),
 	} {
 		h := s.networkList(name, list)
 		s.route(network, "GET "+v+"/"+strings.ReplaceAll(name, "_", "-"), false, h)
@@ -45,39 +49,67 @@ func (s *Server) networkVersions(*call) answer {
 	}}})
 }
 
-// networkList answers one list with Neutron's filters, fields and paging.
-func (s *Server) networkList(name string, list func(*call, *model.World) []object) handler {
-	return func(c *call) answer {
+// networkList answers one list with Neutron's filters, fields and paging. What
+// nobody filters is only made as far as the page goes.
+func (s *Server) networkList(name string, list func(*call, *model.World) rows) handler {
+	return func(c *call) (a answer) {
 		query := c.URL.Query()
-		var docs []object
-		s.cloud.With(func(w *model.World) { docs = list(c, w) })
-		docs = slices.DeleteFunc(docs, func(doc object) bool {
-			if owner, owned := doc["project_id"]; owned && !c.who.admin() && owner != c.who.project && doc["shared"] != true {
-				return true
+		s.cloud.With(func(w *model.World) {
+			found := list(c, w)
+			if filters(query) || !c.who.admin() {
+				found = made(slices.DeleteFunc(found.all(), func(doc object) bool { return !passes(c, query, doc) }))
 			}
-			for key, wanted := range query {
-				value, filterable := doc[key].(string)
-				if filterable && !slices.Contains(wanted, value) {
-					return true
-				}
+			indexes := make([]int, found.n)
+			for i := range indexes {
+				indexes[i] = i
 			}
-			return false
+			part, next, known := page(c, indexes, found.id, found.n+1)
+			if !known {
+				a = network.fail(c, http.StatusBadRequest, "The marker %s is not known", query.Get("marker"))
+				return
+			}
+			docs := make([]object, len(part))
+			for i, at := range part {
+				docs[i] = onlyFields(found.doc(at), query["fields"])
+			}
+			doc := object{name: docs}
+			if query.Has("limit") {
+				s.nextLink(doc, name, c.URL.Path, next)
+			}
+			a = ok(doc)
 		})
-		id := func(doc object) string { s, _ := doc["id"].(string); return s }
-		part, next, known := page(c, docs, id, len(docs)+1)
-		if !known {
-			return network.fail(c, http.StatusBadRequest, "The marker %s is not known", query.Get("marker"))
-		}
-		part = append([]object{}, part...)
-		for i, doc := range part {
-			part[i] = onlyFields(doc, query["fields"])
-		}
-		doc := object{name: part}
-		if query.Has("limit") {
-			s.nextLink(doc, name, c.URL.Path, next)
-		}
-		return ok(doc)
+		return a
 	}
+}
+
+// filters says whether a query asks for less than all.
+func filters(query url.Values) bool {
+	for key := range query {
+		switch key {
+		case "limit", "marker", "fields", "sort_key", "sort_dir", "page_reverse":
+		default:
+			return true
+		}
+	}
+	return false
+}
+
+func passes(c *call, query url.Values, doc object) bool {
+	if owner, owned := doc["project_id"]; owned && !c.who.admin() && owner != c.who.project && doc["shared"] != true {
+		return false
+	}
+	for key, wanted := range query {
+		if key == "changed_since" {
+			if at, _ := doc["updated_at"].(string); strings.TrimSuffix(at, "Z") < strings.TrimSuffix(wanted[0], "Z") {
+				return false
+			}
+		}
+		value, filterable := doc[key].(string)
+		if filterable && !slices.Contains(wanted, value) {
+			return false
+		}
+	}
+	return true
 }
 
 func onlyFields(doc object, fields []string) object {
@@ -170,25 +202,69 @@ func port(id, name, owner, device, host, status, mac, ip string, n *model.Networ
 	}, created)
 }
 
-func ports(_ *call, w *model.World) []object {
-	docs := []object{}
-	for _, server := range w.Ports() {
-		p, host, status := server.Port, "", "DOWN"
-		if server.Host != nil {
-			host, status = server.Host.Name, "ACTIVE"
-		}
-		docs = append(docs, port(p.ID, "", "compute:"+zoneName(server), server.ID, host, status, p.MAC, p.IP, p.Network, server.Project.ID, p.Created))
+// portRef is one port: a server's, or one of a network's or a floating IP's own.
+type portRef struct {
+	id     string
+	server *model.Server
+	port   *model.Port
+	other  func(*model.World) object
+}
+
+// portList are all ports, made anew when any came or went.
+type portList struct {
+	servers, addresses uint64
+	list               []portRef
+}
+
+func (l *portList) of(w *model.World) []portRef {
+	if l.list != nil && l.servers == w.Servers.Version() && l.addresses == w.FloatingIP.Version() {
+		return l.list
 	}
+	l.servers, l.addresses, l.list = w.Servers.Version(), w.FloatingIP.Version(), l.list[:0:0]
+	for _, server := range w.Ports() {
+		l.list = append(l.list, portRef{id: server.Port.ID, server: server, port: server.Port})
+		if server.Second != nil {
+			l.list = append(l.list, portRef{id: server.Second.ID, server: server, port: server.Second})
+		}
+	}
+	add := func(id string, doc func(*model.World) object) { l.list = append(l.list, portRef{id: id, other: doc}) }
 	for _, n := range w.Networks[1:] {
-		docs = append(docs,
-			port(n.RouterPortID, "", "network:router_interface", n.RouterID, "", "ACTIVE", "fa:16:3e:00:00:01", n.GatewayIP, n, n.Project.ID, n.Created),
-			port(n.GatewayPortID, "", "network:router_gateway", n.RouterID, w.Gateways[0].Hostname, "ACTIVE", "fa:16:3e:00:00:02", w.Networks[0].GatewayIP, w.Networks[0], "", n.Created),
-			port(n.DistributedID, "", "network:distributed", "ovnmeta-"+n.ID, "", "DOWN", "fa:16:3e:00:00:03", n.GatewayIP, n, n.Project.ID, n.Created))
+		add(n.RouterPortID, func(*model.World) object {
+			return port(n.RouterPortID, "", "network:router_interface", n.RouterID, "", "ACTIVE", "fa:16:3e:00:00:01", n.GatewayIP, n, n.Project.ID, n.Created)
+		})
+		add(n.GatewayPortID, func(w *model.World) object {
+			return port(n.GatewayPortID, "", "network:router_gateway", n.RouterID, w.Gateways[0].Hostname, "ACTIVE", "fa:16:3e:00:00:02", w.Networks[0].GatewayIP, w.Networks[0], "", n.Created)
+		})
+		add(n.DistributedID, func(*model.World) object {
+			return port(n.DistributedID, "", "network:distributed", "ovnmeta-"+n.ID, "", "DOWN", "fa:16:3e:00:00:03", n.GatewayIP, n, n.Project.ID, n.Created)
+		})
 	}
 	for _, f := range w.FloatingIP.All() {
-		docs = append(docs, port(f.PortID, "", "network:floatingip", f.ID, "", "N/A", "fa:16:3e:00:00:04", f.Address, w.Networks[0], "", f.Created))
+		add(f.PortID, func(w *model.World) object {
+			return port(f.PortID, "", "network:floatingip", f.ID, "", "N/A", "fa:16:3e:00:00:04", f.Address, w.Networks[0], "", f.Created)
+		})
 	}
-	return docs
+	return l.list
+}
+
+func (s *Server) portRows(_ *call, w *model.World) rows {
+	list := s.ports.of(w)
+	return rows{n: len(list), id: func(i int) string { return list[i].id }, doc: func(i int) object {
+		p := list[i]
+		if p.other != nil {
+			return p.other(w)
+		}
+		host, status := "", "DOWN"
+		if p.server.Host != nil {
+			host, status = p.server.Host.Name, "ACTIVE"
+		}
+		doc := port(p.id, "", "compute:"+zoneName(p.server), p.server.ID, host, status, p.port.MAC, p.port.IP, p.port.Network, p.server.Project.ID, p.port.Created)
+		doc["updated_at"] = when(p.port.Updated, second)
+		if p.port.Down {
+			doc["admin_state_up"], doc["status"] = false, "DOWN"
+		}
+		return doc
+	}}
 }
 
 func zoneName(s *model.Server) string {
@@ -281,9 +357,12 @@ func (s *Server) networkQuota(c *call) (a answer) {
 				used["port"] += 2
 			}
 		}
-		for _, server := range w.Ports() {
-			if server.Project.ID == project {
+		for _, server := range w.Servers.All() {
+			if server.Project.ID == project && server.Port != nil {
 				used["port"]++
+				if server.Second != nil {
+					used["port"]++
+				}
 			}
 		}
 		for _, f := range w.FloatingIP.All() {

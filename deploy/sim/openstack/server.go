@@ -8,6 +8,7 @@
 package openstack
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -35,6 +36,9 @@ type Options struct {
 	TokenLifetime time.Duration
 	// Building is how long a server made over the API stays in BUILD.
 	Building time.Duration
+	// Latency is how long each call takes, and PerThousand how much longer for
+	// each thousand objects in its answer.
+	Latency, PerThousand time.Duration
 }
 
 // Server answers the APIs. It is an http.Handler; tell it its own address with
@@ -45,6 +49,11 @@ type Server struct {
 	mux     *http.ServeMux
 	root    string // "http://127.0.0.1:41234"
 	session string // part of request ids
+
+	// in order, guarded by the cloud's lock
+	servers sorted[model.Server]
+	volumes sorted[model.Volume]
+	ports   portList
 
 	mu       sync.Mutex
 	tokens   map[string]token
@@ -135,6 +144,7 @@ func (s *Server) route(svc *service, pattern string, open bool, h handler) {
 		c := &call{Request: r, server: s, header: w.Header(), id: s.count(pattern)}
 		c.header.Set("X-Openstack-Request-Id", c.id)
 		a := s.serve(svc, c, open, h)
+		s.takeTime(r.Context(), a)
 		if a.body == nil {
 			w.WriteHeader(a.status)
 			return
@@ -166,6 +176,35 @@ func (s *Server) serve(svc *service, c *call, open bool, h handler) answer {
 		}
 	}
 	return h(c)
+}
+
+// takeTime lets pass what the call would take in a real cloud.
+func (s *Server) takeTime(ctx context.Context, a answer) {
+	d := s.options.Latency + s.options.PerThousand*time.Duration(objectsIn(a.body))/1000
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// objectsIn is the length of the longest list of an answer.
+func objectsIn(body any) int {
+	doc, _ := body.(object)
+	most := 0
+	for _, v := range doc {
+		switch list := v.(type) {
+		case []object:
+			most = max(most, len(list))
+		case object:
+			most = max(most, len(list))
+		}
+	}
+	return most
 }
 
 // fail answers with the service's own form of an error.

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"mcloud/deploy/sim/model"
 )
@@ -18,7 +19,7 @@ func (s *Server) volumeRoutes() {
 	s.route(volume, "GET /volume/{$}", true, s.volumeVersions)
 	s.route(volume, "GET /volume/v3", true, s.volumeVersions)
 	s.route(volume, "GET /volume/v3/{$}", true, s.volumeVersions)
-	s.route(volume, "GET "+v+"/volumes/detail", false, s.volumes)
+	s.route(volume, "GET "+v+"/volumes/detail", false, s.listVolumes)
 	s.route(volume, "GET "+v+"/volumes/{id}", false, s.volume)
 	s.route(volume, "POST "+v+"/volumes", false, s.createVolume)
 	s.route(volume, "DELETE "+v+"/volumes/{id}", false, s.deleteVolume)
@@ -107,16 +108,14 @@ func (s *Server) volumeDocument(c *call, w *model.World, v *model.Volume) object
 	return doc
 }
 
-func (s *Server) volumes(c *call) (a answer) {
+func (s *Server) listVolumes(c *call) (a answer) {
 	query := c.URL.Query()
 	s.cloud.With(func(w *model.World) {
-		var list []*model.Volume
-		for _, v := range w.Volumes.All() {
-			if visible(c, v.Project) && (query.Get("status") == "" || query.Get("status") == v.Status) {
-				list = append(list, v)
-			}
-		}
-		slices.SortStableFunc(list, func(x, y *model.Volume) int { return y.Created.Compare(x.Created) })
+		status := query.Get("status")
+		since, until := updatedAt(query["updated_at"])
+		list := kept(s.volumes.of(&w.Volumes, func(x, y *model.Volume) int { return y.Created.Compare(x.Created) }), func(v *model.Volume) bool {
+			return (status == "" || status == v.Status) && !v.Updated.Before(since) && (until.IsZero() || v.Updated.Before(until))
+		}, visible(c, query), func(v *model.Volume) *model.Project { return v.Project })
 		part, next, known := page(c, list, func(v *model.Volume) string { return v.ID }, 1000)
 		if !known {
 			a = volume.fail(c, http.StatusNotFound, "Volume %s could not be found.", query.Get("marker"))
@@ -131,6 +130,24 @@ func (s *Server) volumes(c *call) (a answer) {
 		a = ok(doc)
 	})
 	return a
+}
+
+// updatedAt reads Cinder's time filter, "gte:2026-11-25T12:00:00,lt:…" (3.60).
+func updatedAt(clauses []string) (since, until time.Time) {
+	for _, clause := range strings.Split(strings.Join(clauses, ","), ",") {
+		operator, text, _ := strings.Cut(clause, ":")
+		at, err := time.Parse("2006-01-02T15:04:05", strings.TrimSuffix(text, "Z"))
+		if err != nil {
+			continue
+		}
+		switch operator {
+		case "gt", "gte":
+			since = at
+		case "lt", "lte":
+			until = at
+		}
+	}
+	return since, until
 }
 
 func (s *Server) volume(c *call) (a answer) {
@@ -204,8 +221,9 @@ func (s *Server) volumeTypes(*call) (a answer) {
 func (s *Server) snapshots(c *call) (a answer) {
 	s.cloud.With(func(w *model.World) {
 		var list []*model.Snapshot
+		seen := visible(c, c.URL.Query())
 		for _, v := range w.Volumes.All() {
-			if visible(c, v.Project) {
+			if seen(v.Project) {
 				list = append(list, v.Snapshots...)
 			}
 		}
