@@ -8,7 +8,7 @@ export GO
 LAB      := deploy/lab/lab
 BENCH    ?= .
 
-.PHONY: help build run test test-unit check bench lab-up lab-seed lab-down lab-status e2e prepare prepare-test clean
+.PHONY: help build run test test-unit check bench bench-exporter lab-up lab-seed lab-down lab-status e2e prepare prepare-test clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,11 @@ e2e: build ## the end-to-end tests against a lab that is up and seeded (needs ro
 
 bench: prepare ## benchmarks, BENCH=regexp picks some
 	$(GO) test -tags $(TAGS) -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+bench-exporter: ## the exporter against a simulated cloud of full size: calls, time, memory, scrape (ARGS="-rounds 8")
+	@mkdir -p bin
+	$(GO) build -buildvcs=false -o bin/bench-exporter ./deploy/bench/exporter
+	bin/bench-exporter $(ARGS)
 
 lab-up: ## the integration cloud: OpenStack, OVN, two Ceph clusters, Alertmanager (needs root)
 	$(LAB) up

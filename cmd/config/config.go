@@ -7,10 +7,13 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,6 +58,40 @@ type OpenStack struct {
 	Interface   string   `yaml:"interface"`
 	SystemScope bool     `yaml:"system_scope"`
 	Period      Duration `yaml:"period"` // of inventory and service looks, default 30s
+	// Budgets bound the load on each API, by its name; an API that is not named
+	// has the default one.
+	Budgets map[string]Budget `yaml:"budgets"`
+}
+
+// Budget bounds the load on one API.
+type Budget struct {
+	InFlight  int     `yaml:"in_flight"`  // calls at a time; 0 for the default
+	PerSecond float64 `yaml:"per_second"` // calls begun in a second, on average; 0 for the default
+}
+
+// apis are the names that budgets may have.
+var apis = []string{"barbican", "cinder", "designate", "glance", "heat", "horizon", "keystone", "masakari", "neutron", "nova", "octavia", "placement"}
+
+func (o OpenStack) validate() error {
+	if o.Cloud == "" {
+		return errors.New("openstack.cloud: no entry of clouds.yaml is named")
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.Budgets)) {
+		b := o.Budgets[name]
+		switch {
+		case !slices.Contains(apis, name):
+			message := fmt.Sprintf("openstack.budgets: %q is no API", name)
+			if meant := nearest(name, apis); meant != "" {
+				message += fmt.Sprintf("; did you mean %q?", meant)
+			}
+			return errors.New(message)
+		case b.InFlight < 0 || b.InFlight > 256:
+			return fmt.Errorf("openstack.budgets.%s.in_flight: %d, want 1 to 256", name, b.InFlight)
+		case b.PerSecond < 0 || b.PerSecond > 10_000 || math.IsNaN(b.PerSecond):
+			return fmt.Errorf("openstack.budgets.%s.per_second: %g, want above 0 and up to 10000", name, b.PerSecond)
+		}
+	}
+	return nil
 }
 
 // Broker is a RabbitMQ with OpenStack's notifications.
@@ -100,6 +137,9 @@ type Exporter struct {
 	Listen    string   `yaml:"listen"`
 	WebConfig string   `yaml:"web_config"`
 	Sets      []string `yaml:"sets"` // besides base: objects, perf, debug
+	// Memory is what a process that only exports tries to stay below: the
+	// collector of garbage works harder near it. 0 leaves it to $GOMEMLIMIT.
+	Memory Bytes `yaml:"memory"`
 }
 
 // Collector scrapes, evaluates rules and ships.
@@ -271,8 +311,10 @@ func (f File) Validate() error {
 			return fmt.Errorf("exporter.sets: %q, want objects, perf or debug; base is always on", s)
 		}
 	}
-	if f.OpenStack != nil && f.OpenStack.Cloud == "" {
-		return errors.New("openstack.cloud: no entry of clouds.yaml is named")
+	if f.OpenStack != nil {
+		if err := f.OpenStack.validate(); err != nil {
+			return err
+		}
 	}
 	for i, b := range f.Notifications {
 		u, err := url.Parse(b.URL)

@@ -49,6 +49,10 @@ func TestParseNamesTheFault(t *testing.T) {
 		"tier twice":   {small + "    - {name: nvme, pools: [fast/x]}", `"nvme" is there twice`},
 		"set":          {"cloud: lab\nexporter: {sets: [all]}", `"all", want objects, perf or debug`},
 		"alertmanager": {"cloud: lab\ncollector: {alertmanagers: [\"http://a:1\"]}", "want host:port"},
+		"no such API":  {"cloud: lab\nopenstack: {cloud: lab, budgets: {placment: {in_flight: 8}}}", `"placment" is no API; did you mean "placement"?`},
+		"in flight":    {"cloud: lab\nopenstack: {cloud: lab, budgets: {nova: {in_flight: -1}}}", "openstack.budgets.nova.in_flight: -1, want 1 to 256"},
+		"per second":   {"cloud: lab\nopenstack: {cloud: lab, budgets: {nova: {per_second: .nan}}}", "openstack.budgets.nova.per_second"},
+		"in a budget":  {"cloud: lab\nopenstack:\n  cloud: lab\n  budgets: {nova: {inflight: 1}}", `unknown field "inflight"; did you mean "in_flight"?`},
 		"store url":    {"cloud: lab\nstore: {url: \"tcp://x:9000\"}", "store.url"},
 		"password":     {"cloud: lab\nnotifications: [{url: \"http://x\"}]", "notifications[0].url"},
 	} {

@@ -26,6 +26,7 @@ func exporterCommand(s *settings.Settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			parts.LimitMemory(f.Exporter.Memory)
 			part, err := parts.Exporter(f, parts.Librados, logger)
 			if err != nil {
 				return err

@@ -87,7 +87,7 @@ func Sources(f config.File, open OpenMon, logger *slog.Logger) (sources []export
 
 func openStackSources(f config.File, o config.OpenStack, logger *slog.Logger) ([]exporters.Source, error) {
 	cloud, err := openstack.Connect(context.Background(), openstack.Options{
-		CloudsFile: o.CloudsFile, Cloud: o.Cloud, Name: f.Cloud, Region: o.Region, Interface: o.Interface, SystemScope: o.SystemScope, Logger: logger,
+		CloudsFile: o.CloudsFile, Cloud: o.Cloud, Name: f.Cloud, Region: o.Region, Interface: o.Interface, SystemScope: o.SystemScope, Budgets: budgets(o), Logger: logger,
 	})
 	if err != nil {
 		return nil, err
@@ -107,6 +107,22 @@ func openStackSources(f config.File, o config.OpenStack, logger *slog.Logger) ([
 	sources = append(sources, masakari.Sources(cloud, masakari.Config{Period: 2 * period})...)
 	sources = append(sources, horizon.Sources(cloud, horizon.Config{Period: 2 * period})...)
 	return sources, nil
+}
+
+// budgets are the file's; what it leaves out of one is the API's own.
+func budgets(o config.OpenStack) map[string]openstack.Budget {
+	all := make(map[string]openstack.Budget, len(o.Budgets))
+	for name, b := range o.Budgets {
+		budget := openstack.BudgetOf(name)
+		if b.InFlight > 0 {
+			budget.InFlight = b.InFlight
+		}
+		if b.PerSecond > 0 {
+			budget.PerSecond = b.PerSecond
+		}
+		all[name] = budget
+	}
+	return all
 }
 
 func ovsSources(f config.File, logger *slog.Logger) ([]exporters.Source, error) {

@@ -50,7 +50,7 @@ type Options struct {
 	RequestTimeout time.Duration
 	// MaxAnswerBytes bounds one answer, decompressed; 64 MiB if zero.
 	MaxAnswerBytes int64
-	// Budgets by API name ("nova"); DefaultBudget for the others.
+	// Budgets by API name ("nova"); BudgetOf for the others.
 	Budgets map[string]Budget
 	// MaxMicroversions lowers the newest microversion asked for, by API name.
 	MaxMicroversions map[string]string

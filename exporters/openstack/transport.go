@@ -26,6 +26,17 @@ type Budget struct {
 // it on one that answers fast.
 var DefaultBudget = Budget{InFlight: 4, PerSecond: 50}
 
+// BudgetOf is the budget of an API that Options.Budgets does not name. Placement
+// answers from one indexed query without a bus behind it, and a first look at R
+// providers costs some calls for each: at 100 a second 2,000 of them are read in
+// less than a minute.
+func BudgetOf(api string) Budget {
+	if api == "placement" {
+		return Budget{InFlight: 8, PerSecond: 100}
+	}
+	return DefaultBudget
+}
+
 const (
 	// maxAttempts bounds how often one GET is sent when 429 or 503 comes back.
 	maxAttempts = 3
@@ -72,7 +83,7 @@ func (t *transport) gate(api string) *gate {
 	if g == nil {
 		b, ok := t.budgets[api]
 		if !ok {
-			b = DefaultBudget
+			b = BudgetOf(api)
 		}
 		b.InFlight = max(b.InFlight, 1)
 		limit := rate.Limit(b.PerSecond)

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// machine says what it is measured on.
+func machine() string {
+	model := "processor"
+	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		if m := regexp.MustCompile(`(?m)^model name\s*: (.*)$`).FindSubmatch(b); m != nil {
+			model = string(m[1])
+		}
+	}
+	return fmt.Sprintf("machine: %d × %s, %s, load %s, %s", runtime.NumCPU(), model, memoryOf("/proc/meminfo", "MemTotal"), load(), runtime.Version())
+}
+
+func load() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	first, _, _ := strings.Cut(string(b), " ")
+	return first
+}
+
+type kib int64
+
+func (k kib) String() string { return fmt.Sprintf("%.0f MiB", float64(k)/1024) }
+
+// memoryOf reads a line "Key:  123 kB".
+func memoryOf(path, key string) kib {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, key+":"); ok {
+			n, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			return kib(n)
+		}
+	}
+	return 0
+}
+
+func (b *bench) memory(key string) kib {
+	return memoryOf(fmt.Sprintf("/proc/%d/status", b.exporter.command.Process.Pid), key)
+}
+
+// cpu is the time a process has used the processor, in the system and itself.
+func cpu(pid int) time.Duration {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(b), ") ")
+	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseInt(fields[11], 10, 64)
+	system, _ := strconv.ParseInt(fields[12], 10, 64)
+	const ticks = 100 // a second, on every Linux that Go runs on
+	return time.Duration(user+system) * time.Second / ticks
+}
+
+func get(url string) (int, []byte, error) {
+	resp, err := http.Get(url)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, body, err
+}
+
+// tail is the end of a child's log, for an error.
+func tail(dir, role string) string {
+	b, err := os.ReadFile(filepath.Join(dir, role+".log"))
+	if err != nil || len(b) == 0 {
+		return ""
+	}
+	return "\nits log ends:\n" + string(b[max(0, len(b)-3000):])
+}
+
+var (
+	sampleLine = regexp.MustCompile(`^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)`)
+	labelPair  = regexp.MustCompile(`([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"`)
+)
+
+// sample reads one line of the text format.
+func sample(line string) (name string, labels map[string]string, value float64, found bool) {
+	m := sampleLine.FindStringSubmatch(line)
+	if m == nil {
+		return "", nil, 0, false
+	}
+	value, err := strconv.ParseFloat(m[3], 64)
+	if err != nil {
+		return "", nil, 0, false
+	}
+	labels = map[string]string{}
+	for _, pair := range labelPair.FindAllStringSubmatch(m[2], -1) {
+		labels[pair[1]] = pair[2]
+	}
+	return m[1], labels, value, true
+}
