@@ -3,24 +3,17 @@ package exporters
 import (
 	"fmt"
 	"html/template"
-	"log/slog"
 	"net/http"
 	"strings"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Handler serves /metrics from memory, /healthz (200 while the process lives),
+// Handler serves /metrics from memory in the text format, /healthz (200 while the process lives),
 // /-/ready (200 once every Source has ended a look, 503 naming the others until
 // then) and a page for people at /.
 func (r *Runner) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(r.opts.Registry, promhttp.HandlerOpts{
-		ErrorLog:      slog.NewLogLogger(r.logger.Handler(), slog.LevelError),
-		ErrorHandling: promhttp.ContinueOnError,
-		Registry:      r.opts.Registry,
-	}))
+	mux.Handle("GET /metrics", r.metricsHandler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /-/ready", r.serveReady)
 	mux.HandleFunc("GET /{$}", r.servePeople)
@@ -66,12 +59,19 @@ func (r *Runner) servePeople(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
+func count(chunks []chunk) (series int) {
+	for _, c := range chunks {
+		series += c.n
+	}
+	return series
+}
+
 func (t *task) row() peopleRow {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	row := peopleRow{
 		Name: t.source.Name, System: t.source.System, State: string(t.health),
-		Seen: t.last.seen, Failed: t.last.failed, Series: len(t.series),
+		Seen: t.last.seen, Failed: t.last.failed, Series: count(t.chunks),
 		Took: t.last.took.Round(time.Millisecond), Period: t.source.Period, Last: "never",
 	}
 	if t.health == healthNew {

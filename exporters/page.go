@@ -1,166 +1,215 @@
 package exporters
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
 )
 
-// series is one sample, ready for the page.
-type series struct {
-	key    string // name and label values, unique on a page
-	set    Set
-	metric prometheus.Metric
-}
+// What a Runner serves has two parts. The series of the Sources are written in
+// the text format and compressed when a look ends, so that a scrape of hundreds
+// of thousands only puts pieces together; of a large cloud they are too many to
+// be metrics of client_golang, which makes, checks and sorts each of them at each
+// scrape. The Runner's own series and whatever else is registered are few, and
+// come from the Registry.
 
-// makeSeries readies the samples of one look. Samples of a family that the
-// Source did not declare, of a series that is there already, or that cannot be
-// shown are left out, one error for each family.
-func makeSeries(s Source, samples []Sample) ([]series, []error) {
-	type shape struct {
-		desc  *prometheus.Desc
-		value prometheus.ValueType
-	}
-	constLabels := prometheus.Labels{}
-	for name, value := range s.Const {
-		constLabels[name] = strings.ToValidUTF8(value, "\uFFFD")
-	}
-	shapes := make(map[*Family]shape, len(s.Families))
-	for _, f := range s.Families {
-		value := prometheus.GaugeValue
-		if f.Type == Counter {
-			value = prometheus.CounterValue
-		}
-		shapes[f] = shape{prometheus.NewDesc(f.Name, f.Help, f.Labels, constLabels), value}
-	}
-	var constKey strings.Builder
-	for _, name := range constNames(s) {
-		fmt.Fprintf(&constKey, "\xff%s\xff%s", name, s.Const[name])
-	}
-
-	made := make([]series, 0, len(samples))
-	seen := make(map[string]bool, len(samples))
-	wrong := complaints{}
-	for _, sample := range samples {
-		if sample.Family == nil {
-			wrong.add("", "a sample has no family")
-			continue
-		}
-		f := sample.Family
-		sh, declared := shapes[f]
-		if !declared {
-			wrong.add(f.Name, "is not among the families that the source declares")
-			continue
-		}
-		labels := make([]string, len(sample.Labels))
-		for i, v := range sample.Labels {
-			labels[i] = strings.ToValidUTF8(v, "\uFFFD")
-		}
-		key := seriesKey(f, labels) + constKey.String()
-		if seen[key] {
-			wrong.add(f.Name, "has labels "+quoted(labels)+" twice")
-			continue
-		}
-		metric, err := prometheus.NewConstMetric(sh.desc, sh.value, sample.Value, labels...)
-		if err != nil {
-			wrong.add(f.Name, err.Error())
-			continue
-		}
-		seen[key] = true
-		made = append(made, series{key: key, set: f.Set, metric: metric})
-	}
-	slices.SortFunc(made, func(a, b series) int { return strings.Compare(a.key, b.key) })
-	return made, wrong.errors()
-}
-
-// seriesKey names a series among all that are on a page. Label names take part
-// because two Sources may give a family different ones.
-func seriesKey(f *Family, values []string) string {
-	pairs := make([]string, min(len(values), len(f.Labels)))
-	for i := range pairs {
-		pairs[i] = f.Labels[i] + "\xff" + values[i]
-	}
-	slices.Sort(pairs)
-	return f.Name + "\xff" + strings.Join(pairs, "\xff")
-}
-
-func quoted(labels []string) string { return fmt.Sprintf("%q", labels) }
-
-// complaints holds the first complaint about each family and counts the rest.
-type complaints map[string]*complaint
-
-type complaint struct {
-	text string
-	n    int
-}
-
-func (c complaints) add(family, text string) {
-	if c[family] == nil {
-		c[family] = &complaint{text: text}
-	}
-	c[family].n++
-}
-
-func (c complaints) errors() []error {
-	var all []error
-	for family, first := range c {
-		err := fmt.Errorf("%s %s", family, first.text)
-		if first.n > 1 {
-			err = fmt.Errorf("%w (and %d samples more were left out)", err, first.n-1)
-		}
-		all = append(all, WithKind(err, KindSample))
-	}
-	slices.SortFunc(all, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	return all
-}
-
-// page gives the last snapshots to a Prometheus registry. It describes nothing
-// beforehand ("unchecked"), because what is there changes with each look.
+// page gives the Runner's own series to a Prometheus registry. It describes
+// nothing beforehand ("unchecked"), because what is there changes with each look.
 type page struct{ r *Runner }
 
 func (page) Describe(chan<- *prometheus.Desc) {}
 
-// Collect sends the series in the order of Sources and keys. Of a series that
-// two Sources have, the first is served and the other counted against its Source.
+// Collect sends the series in the order of Sources.
 func (p page) Collect(out chan<- prometheus.Metric) {
-	p.r.mu.RLock()
-	tasks := p.r.tasks
-	p.r.mu.RUnlock()
 	now := time.Now()
-	seen := map[string]*task{}
-	for _, t := range tasks {
-		fresh, taken := t.fresh(now)
-		clashes := complaints{}
-		for _, s := range fresh {
-			if !p.r.sets[s.set] {
-				continue
-			}
-			if first := seen[s.key]; first != nil {
-				family, _, _ := strings.Cut(s.key, "\xff")
-				clashes.add(family, fmt.Sprintf("is served by source %q already", first.source.Name))
-				continue
-			}
-			seen[s.key] = t
-			out <- s.metric
-		}
-		t.noteClashes(clashes.errors(), taken)
+	for _, t := range p.r.allTasks() {
 		for _, m := range t.selfMetrics(now) {
 			out <- m
 		}
 	}
 }
 
-// fresh returns the series of the last good look unless they are too old.
-func (t *task) fresh(now time.Time) ([]series, time.Time) {
+// metricsHandler serves the page in the text format, which every Prometheus
+// takes; gzipped for who accepts it.
+func (r *Runner) metricsHandler() http.Handler {
+	failures := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "promhttp_metric_handler_errors_total",
+		Help: "Total number of internal errors encountered by the promhttp metric handler.",
+	}, []string{"cause"})
+	if err := r.opts.Registry.Register(failures); err != nil {
+		var there prometheus.AlreadyRegisteredError
+		if !errors.As(err, &there) {
+			panic(err) // the Registry has it with other labels: a programming error
+		}
+		failures = there.ExistingCollector.(*prometheus.CounterVec)
+	}
+	failures.WithLabelValues("gathering")
+	failures.WithLabelValues("encoding")
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		families, err := r.opts.Registry.Gather()
+		if err != nil {
+			failures.WithLabelValues("gathering").Inc()
+			r.logger.Error("error gathering metrics", "error", err.Error())
+			if len(families) == 0 {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+				return
+			}
+		}
+		body, err := r.compose(families, time.Now())
+		if err != nil {
+			failures.WithLabelValues("encoding").Inc()
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", string(expfmt.NewFormat(expfmt.TypeTextPlain)))
+		w.Header().Add("Vary", "Accept-Encoding")
+		if acceptsGzip(req.Header) {
+			w.Header().Set("Content-Encoding", "gzip")
+			w.Header().Set("Content-Length", strconv.Itoa(body.gzipSize()))
+			err = body.writeGzip(w)
+		} else {
+			_, err = io.Copy(w, body.plain())
+		}
+		if err != nil {
+			r.logger.Log(req.Context(), slog.LevelDebug, "page was not delivered", "error", err.Error())
+		}
+	})
+}
+
+func acceptsGzip(h http.Header) bool {
+	for _, value := range h.Values("Accept-Encoding") {
+		for _, part := range strings.Split(value, ",") {
+			name, parameters, _ := strings.Cut(part, ";")
+			if name = strings.TrimSpace(name); name != "gzip" && name != "*" {
+				continue
+			}
+			quality, has := strings.CutPrefix(strings.ReplaceAll(parameters, " ", ""), "q=")
+			if q, err := strconv.ParseFloat(quality, 64); has && err == nil && q == 0 {
+				return false
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// compose puts the page together, by names of families. A family that the
+// Registry has is not served from a Source too.
+func (r *Runner) compose(registered []*dto.MetricFamily, now time.Time) (*body, error) {
+	own := map[string]bool{}
+	for _, f := range registered {
+		own[f.GetName()] = true
+	}
+	type part struct {
+		of *chunk
+		by *task
+	}
+	chunks := map[string][]part{}
+	var names []string
+	for _, t := range r.allTasks() {
+		fresh, taken := t.fresh(now)
+		for i := range fresh {
+			c := &fresh[i]
+			name := c.family.Name
+			if own[name] {
+				t.noteClashes([]error{WithKind(fmt.Errorf("%s is among the metrics of the program itself", name), KindSample)}, taken)
+				continue
+			}
+			if chunks[name] == nil {
+				names = append(names, name)
+			}
+			chunks[name] = append(chunks[name], part{c, t})
+		}
+	}
+	slices.Sort(names)
+	out := &body{}
+	var text bytes.Buffer
+	next := 0
+	write := func(until string) error { // what the Registry has before a name
+		for ; next < len(registered) && (until == "" || registered[next].GetName() < until); next++ {
+			if _, err := expfmt.MetricFamilyToText(&text, registered[next]); err != nil {
+				return err
+			}
+		}
+		if text.Len() > 0 {
+			out.add(deflate(text.Bytes()))
+			text.Reset()
+		}
+		return nil
+	}
+	clashes := map[*task]complaints{}
+	for _, name := range names {
+		if err := write(name); err != nil {
+			return nil, err
+		}
+		out.add(r.header(chunks[name][0].of.family))
+		seen := map[string]*task{}
+		for _, p := range chunks[name] {
+			if p.of.lines == nil {
+				out.add(p.of.piece)
+				continue
+			}
+			for _, l := range p.of.lines {
+				if first := seen[l.labels]; first != nil {
+					if clashes[p.by] == nil {
+						clashes[p.by] = complaints{}
+					}
+					clashes[p.by].add(name, fmt.Sprintf("is served by source %q already", first.source.Name))
+					continue
+				}
+				seen[l.labels] = p.by
+				text.WriteString(l.text)
+			}
+			if text.Len() > 0 {
+				out.add(deflate(text.Bytes()))
+				text.Reset()
+			}
+		}
+	}
+	for t, c := range clashes {
+		_, taken := t.fresh(now)
+		t.noteClashes(c.errors(), taken)
+	}
+	return out, write("")
+}
+
+// header is the beginning of a family on the page.
+func (r *Runner) header(f *Family) piece {
+	r.headersMu.Lock()
+	defer r.headersMu.Unlock()
+	h, made := r.headers[f.Name]
+	if !made {
+		h = deflate([]byte(fmt.Sprintf("# HELP %s %s\n# TYPE %s %s\n", f.Name, helpEscapes.Replace(valid(f.Help)), f.Name, f.Type)))
+		r.headers[f.Name] = h
+	}
+	return h
+}
+
+func (r *Runner) allTasks() []*task {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.tasks
+}
+
+// fresh returns what the last good look gave unless it is too old.
+func (t *task) fresh(now time.Time) ([]chunk, time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if now.Sub(t.taken) > t.source.MaxAge {
 		return nil, t.taken
 	}
-	return t.series, t.taken
+	return t.chunks, t.taken
 }
 
 // noteClashes counts the clashes of one snapshot once, however often it is served.
@@ -212,13 +261,23 @@ func (t *task) selfMetrics(now time.Time) []prometheus.Metric {
 	if !t.taken.IsZero() {
 		snap.Add(selfLastSuccess, float64(t.taken.UnixMilli())/1000, name, system)
 	}
-	made, wrong := makeSeries(Source{Name: name, Const: t.selfConst(), Families: SelfFamilies()}, snap.Samples)
-	metrics := make([]prometheus.Metric, 0, len(made)+len(wrong))
-	for _, s := range made {
-		metrics = append(metrics, s.metric)
-	}
-	for _, err := range wrong {
-		metrics = append(metrics, prometheus.NewInvalidMetric(prometheus.NewInvalidDesc(err), err))
+	constant := t.selfConst()
+	metrics := make([]prometheus.Metric, 0, len(snap.Samples))
+	for _, sample := range snap.Samples {
+		value := prometheus.GaugeValue
+		if sample.Family.Type == Counter {
+			value = prometheus.CounterValue
+		}
+		desc := prometheus.NewDesc(sample.Family.Name, sample.Family.Help, sample.Family.Labels, constant)
+		labels := make([]string, len(sample.Labels))
+		for i, v := range sample.Labels {
+			labels[i] = valid(v)
+		}
+		metric, err := prometheus.NewConstMetric(desc, value, sample.Value, labels...)
+		if err != nil {
+			metric = prometheus.NewInvalidMetric(desc, err)
+		}
+		metrics = append(metrics, metric)
 	}
 	return metrics
 }
@@ -228,7 +287,7 @@ func (t *task) selfConst() map[string]string {
 	labels := map[string]string{}
 	for name, value := range t.source.Const {
 		if !slices.Contains([]string{"source", "system", "api", "code", "kind", "state", "record"}, name) {
-			labels[name] = value
+			labels[name] = valid(value)
 		}
 	}
 	return labels

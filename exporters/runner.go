@@ -38,11 +38,15 @@ type Options struct {
 
 // Runner looks at Sources, each in its own loop, and serves what they saw last.
 type Runner struct {
-	opts    Options
-	logger  *slog.Logger
-	chorus  *chorus
-	sets    map[Set]bool
-	ready   chan struct{}
+	opts   Options
+	logger *slog.Logger
+	chorus *chorus
+	sets   map[Set]bool
+	ready  chan struct{}
+
+	headersMu sync.Mutex
+	headers   map[string]piece // of families, by name
+
 	mu      sync.RWMutex // guards the fields below
 	running bool
 	tasks   []*task // ordered by name
@@ -61,7 +65,7 @@ func NewRunner(opts Options) *Runner {
 	opts.RecordTimeout = defaultTo(opts.RecordTimeout, 5*time.Second)
 	opts.RepeatAfter = defaultTo(opts.RepeatAfter, 10*time.Minute)
 	opts.StopTimeout = defaultTo(opts.StopTimeout, 5*time.Second)
-	r := &Runner{opts: opts, logger: opts.Logger, chorus: newChorus(opts.Logger), sets: map[Set]bool{SetBase: true}, ready: make(chan struct{})}
+	r := &Runner{opts: opts, logger: opts.Logger, chorus: newChorus(opts.Logger), sets: map[Set]bool{SetBase: true}, headers: map[string]piece{}, ready: make(chan struct{})}
 	for _, s := range opts.Sets {
 		r.sets[s] = true
 	}
@@ -91,10 +95,33 @@ func (r *Runner) Add(s Source) error {
 	if s.MaxAge <= 0 {
 		s.MaxAge = 3 * s.Period
 	}
-	r.tasks = append(r.tasks, newTask(s, r.opts, r.sets, r.chorus))
+	added := newTask(s, r.opts, r.sets, r.chorus)
+	for _, t := range r.tasks {
+		contest(t, added)
+	}
+	r.tasks = append(r.tasks, added)
 	r.unseen++
 	slices.SortFunc(r.tasks, func(a, b *task) int { return strings.Compare(a.key, b.key) })
 	return nil
+}
+
+// contest marks the families of which both tasks may have the same series: no
+// label that is constant in both tells them apart.
+func contest(a, b *task) {
+	for name, value := range a.source.Const {
+		if other, has := b.source.Const[name]; has && other != value {
+			return
+		}
+	}
+	declared := map[string]bool{}
+	for _, f := range a.source.Families {
+		declared[f.Name] = true
+	}
+	for _, f := range b.source.Families {
+		if declared[f.Name] {
+			a.contested[f.Name], b.contested[f.Name] = true, true
+		}
+	}
 }
 
 func (r *Runner) check(s Source) error {

@@ -22,10 +22,14 @@ type task struct {
 	outbox   *outbox
 	inFlight chan struct{} // holds a token while Collect runs, even past its deadline
 
+	// contested are the families of which another Source may have the same
+	// series; it does not change once the Runner runs.
+	contested map[string]bool
+
 	mu         sync.Mutex // guards the fields below
 	health     health
 	said       time.Time // when health was last logged
-	series     []series  // of the last look that gave anything
+	chunks     []chunk   // of the last look that gave anything
 	taken      time.Time // when that look ended
 	last       lookResult
 	errors     map[string]float64 // by kind
@@ -55,7 +59,7 @@ func newTask(s Source, opts Options, sets map[Set]bool, chorus *chorus) *task {
 	log := opts.Logger.With("source", s.Name, "system", s.System)
 	t := &task{
 		source: s, key: taskKey(s), opts: opts, sets: sets, log: log, chorus: chorus,
-		calls: newCalls(), inFlight: make(chan struct{}, 1), errors: map[string]float64{},
+		calls: newCalls(), inFlight: make(chan struct{}, 1), errors: map[string]float64{}, contested: map[string]bool{},
 	}
 	t.outbox = &outbox{to: opts.Recorder, wait: opts.RecordTimeout, log: log, repeat: opts.RepeatAfter, busy: make(chan struct{}, 1)}
 	return t
@@ -150,13 +154,19 @@ func (t *task) collectSafely(ctx context.Context) (snapshot *Snapshot, err error
 // keep stores the outcome of a look and says so when it differs from before.
 func (t *task) keep(snapshot *Snapshot, err error, took time.Duration) {
 	now := time.Now()
+	var made []chunk
+	var bad []error
+	if snapshot != nil {
+		before, _ := t.fresh(now)
+		made, bad = makeChunks(t.source, snapshot.Samples, t.sets, t.contested, before)
+		snapshot.Samples = nil // they are many, and served from the chunks
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.last = lookResult{done: true, took: took}
 	var problems []error
 	if snapshot != nil {
-		made, bad := makeSeries(t.source, snapshot.Samples)
-		t.series, t.taken = made, now
+		t.chunks, t.taken = made, now
 		t.last.seen, t.last.skipped, t.last.failed = snapshot.Seen, snapshot.Skipped, len(snapshot.Failed)
 		for _, f := range snapshot.Failed {
 			problems = append(problems, f)
@@ -170,7 +180,7 @@ func (t *task) keep(snapshot *Snapshot, err error, took time.Duration) {
 		}
 	}
 	if h == healthAbsent || h == healthFailing && now.Sub(t.taken) > t.source.MaxAge {
-		t.series = nil
+		t.chunks = nil
 	}
 	t.say(h, err, problems, now)
 }
