@@ -43,7 +43,7 @@ bench: prepare ## benchmarks, BENCH=regexp picks some
 
 bench-exporter: ## the exporter against a simulated cloud of full size: calls, time, memory, scrape (ARGS="-rounds 8")
 	@mkdir -p bin
-	$(GO) build -buildvcs=false -o bin/bench-exporter ./deploy/bench/exporter
+	$(GO) build -buildvcs=false -o bin/bench-exporter ./cmd/bench-exporter
 	bin/bench-exporter $(ARGS)
 
 lab-up: ## the integration cloud: OpenStack, OVN, two Ceph clusters, Alertmanager (needs root)

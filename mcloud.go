@@ -15,6 +15,10 @@ import (
 // must be refused, sending it again will not help.
 var ErrInvalid = errors.New("invalid record")
 
+// ErrOutdated is wrapped by a store that is given the difference to a look which
+// is not the last one it holds: it wants everything again.
+var ErrOutdated = errors.New("the store's last look is not the one that this is the difference to")
+
 func invalidf(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
 }

@@ -77,6 +77,16 @@ type Inventory struct {
 	// changes and adds, it never removes.
 	Complete bool     `json:"complete"`
 	Objects  []Object `json:"objects"`
+
+	// Since makes the look the difference to the complete one of that time, which
+	// must be the last that the store holds: Objects are those that are new or
+	// changed, Gone the ids of those that are not there any more, and Count is how
+	// many there are. Complete is false then, although together they are complete:
+	// a store that does not know of differences takes what it can and removes
+	// nothing.
+	Since time.Time `json:"since,omitzero"`
+	Gone  []string  `json:"gone,omitempty"`
+	Count int       `json:"count,omitempty"`
 }
 
 // Validate returns an error wrapping ErrInvalid that names the field at fault.
@@ -86,6 +96,9 @@ func (v Inventory) Validate() error {
 		return invalidf("inventory has cloud %q, scope %q and kind %q, want all three", v.Cloud, v.Scope, v.Kind)
 	case v.Time.IsZero():
 		return invalidf("inventory of %s has no time", v.Kind)
+	}
+	if err := v.validateDifference(); err != nil {
+		return err
 	}
 	seen := make(map[string]struct{}, len(v.Objects))
 	for _, o := range v.Objects {
@@ -101,6 +114,26 @@ func (v Inventory) Validate() error {
 			return invalidf("%s %q is twice in one inventory", o.Kind, o.ID)
 		}
 		seen[o.ID] = struct{}{}
+	}
+	for _, id := range v.Gone {
+		if _, there := seen[id]; there || id == "" {
+			return invalidf("%s %q is gone and there", v.Kind, id)
+		}
+	}
+	return nil
+}
+
+func (v Inventory) validateDifference() error {
+	switch {
+	case v.Since.IsZero() && (len(v.Gone) > 0 || v.Count != 0):
+		return invalidf("inventory of %s names what is gone and not since when", v.Kind)
+	case v.Since.IsZero():
+	case v.Complete:
+		return invalidf("inventory of %s is complete and a difference", v.Kind)
+	case !v.Since.Before(v.Time):
+		return invalidf("inventory of %s is the difference to a look that is not before it", v.Kind)
+	case v.Count < len(v.Objects):
+		return invalidf("inventory of %s counts %d objects and has %d", v.Kind, v.Count, len(v.Objects))
 	}
 	return nil
 }

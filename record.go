@@ -4,7 +4,9 @@ import "fmt"
 
 // RecordsPath is where a collector takes Batches: POST, JSON, gzip welcome.
 // 200 means stored; 400 that the batch is invalid and sending it again will not
-// help; 401 and 403 that the sender may not; 413 that it is too large; 503 with
+// help; 401 and 403 that the sender may not; 409 that an Inventory is the
+// difference to a look that the store does not hold as its last, so that a complete
+// one is wanted; 413 that it is too large; 503 with
 // Retry-After that the store is away and the same batch is to be sent later.
 const RecordsPath = "/api/mcloud/v1/records"
 

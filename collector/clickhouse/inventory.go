@@ -92,6 +92,11 @@ func difference(known map[string]digest, look mcloud.Inventory) (added, changed 
 			changed = append(changed, o)
 		}
 	}
+	for _, id := range look.Gone {
+		if _, is := known[id]; is {
+			gone = append(gone, id)
+		}
+	}
 	if look.Complete {
 		for id := range known {
 			if _, is := seen[id]; !is {
@@ -105,8 +110,9 @@ func difference(known map[string]digest, look mcloud.Inventory) (added, changed 
 
 // WriteInventory stores what a look changed. The same look again changes
 // nothing; a look older than the last one stored is ignored, counted and marked
-// Stale. Two processes must not write the same scope. Errors wrap
-// mcloud.ErrInvalid or ErrUnavailable where that is the cause.
+// Stale. A difference to another look than the last one stored is refused.
+// Two processes must not write the same scope. Errors wrap mcloud.ErrInvalid,
+// mcloud.ErrOutdated or ErrUnavailable where that is the cause.
 func (db *DB) WriteInventory(ctx context.Context, look mcloud.Inventory) (InventoryResult, error) {
 	if err := look.Validate(); err != nil {
 		return InventoryResult{}, err
@@ -129,6 +135,12 @@ func (db *DB) WriteInventory(ctx context.Context, look mcloud.Inventory) (Invent
 	if look.Time.Before(state.last) {
 		db.metrics.staleLooks.Inc()
 		return InventoryResult{Stale: true}, nil
+	}
+	if since := look.Since.UTC().Truncate(time.Millisecond); !look.Since.IsZero() && !since.Equal(state.last) {
+		if look.Time.Equal(state.last) {
+			return InventoryResult{}, nil // the same look again
+		}
+		return InventoryResult{}, fmt.Errorf("inventory of %s in %s: %w", look.Kind, look.Scope, mcloud.ErrOutdated)
 	}
 	added, changed, gone := difference(state.objects, look)
 	// What a failed write left behind is unknown: read it again next time.
@@ -256,9 +268,12 @@ func (db *DB) writeObjects(ctx context.Context, r *objectRows) error {
 }
 
 func (db *DB) writeLook(ctx context.Context, look mcloud.Inventory) error {
-	complete := uint8(0)
-	if look.Complete {
+	complete, count := uint8(0), len(look.Objects)
+	if look.Complete || !look.Since.IsZero() {
 		complete = 1
+	}
+	if !look.Since.IsZero() {
+		count = look.Count
 	}
 	return db.insert(ctx, "looks", "", []column{
 		{"cloud", "LowCardinality(String)", []string{look.Cloud}},
@@ -266,7 +281,7 @@ func (db *DB) writeLook(ctx context.Context, look mcloud.Inventory) error {
 		{"kind", "LowCardinality(String)", []string{string(look.Kind)}},
 		{"at", "DateTime64(3, 'UTC')", []time.Time{look.Time}},
 		{"complete", "UInt8", []uint8{complete}},
-		{"count", "UInt64", []uint64{uint64(len(look.Objects))}},
+		{"count", "UInt64", []uint64{uint64(count)}},
 	})
 }
 

@@ -30,6 +30,12 @@ func look(minute int, complete bool, objects ...mcloud.Object) mcloud.Inventory 
 	return mcloud.Inventory{Cloud: "c1", Scope: "nova", Kind: mcloud.KindServer, Time: at(minute), Complete: complete, Objects: objects}
 }
 
+// since makes a look the difference to that of another minute.
+func since(minute int, v mcloud.Inventory, count int, gone ...string) mcloud.Inventory {
+	v.Since, v.Count, v.Gone = at(minute), count, gone
+	return v
+}
+
 func TestInventory(t *testing.T) {
 	db := open(t)
 	// story tells the lives of objects as "id name attributes from-to" in minutes.
@@ -56,6 +62,7 @@ func TestInventory(t *testing.T) {
 		look    mcloud.Inventory
 		want    InventoryResult
 		restart bool // forget everything before
+		refused error
 		now     []string
 	}{
 		{look: look(0, true, a1, b), want: InventoryResult{Added: 2}, now: []string{`a A {"n":1} 0-`, `b B {} 0-`}},
@@ -70,12 +77,20 @@ func TestInventory(t *testing.T) {
 		{look: look(5, true, a2, c), restart: true, now: []string{`a A {"n":2} 2-`, `c C {"q":"'\\"} 3-`}},
 		{look: look(6, true, a1, b, c), want: InventoryResult{Added: 1, Changed: 1}, now: []string{`a A {"n":1} 6-`, `b B {} 6-`, `c C {"q":"'\\"} 3-`}},
 		{look: look(7, true), want: InventoryResult{Gone: 3}, now: []string{}},
+		{look: look(8, true, a1, b), want: InventoryResult{Added: 2}, now: []string{`a A {"n":1} 8-`, `b B {} 8-`}},
+		{look: since(8, look(9, false, a2, c), 2, "b", "never"), restart: true, want: InventoryResult{Added: 1, Changed: 1, Gone: 1}, now: []string{`a A {"n":2} 9-`, `c C {"q":"'\\"} 9-`}},
+		{look: since(8, look(9, false, a2, c), 2, "b", "never"), now: []string{`a A {"n":2} 9-`, `c C {"q":"'\\"} 9-`}},
+		{look: since(8, look(10, false, a1), 1, "c"), refused: mcloud.ErrOutdated, now: []string{`a A {"n":2} 9-`, `c C {"q":"'\\"} 9-`}},
+		{look: since(6, look(8, false, a1), 1, "c"), want: InventoryResult{Stale: true}, now: []string{`a A {"n":2} 9-`, `c C {"q":"'\\"} 9-`}},
+		{look: look(10, false, b), want: InventoryResult{Added: 1}, now: []string{`a A {"n":2} 9-`, `b B {} 10-`, `c C {"q":"'\\"} 9-`}},
+		{look: since(9, look(11, false), 1, "c"), refused: mcloud.ErrOutdated, restart: true, now: []string{`a A {"n":2} 9-`, `b B {} 10-`, `c C {"q":"'\\"} 9-`}},
+		{look: look(12, true), want: InventoryResult{Gone: 3}, now: []string{}},
 	} {
 		if step.restart {
 			db.inventories.init()
 		}
 		got, err := db.WriteInventory(t.Context(), step.look)
-		if err != nil || got != step.want {
+		if !errors.Is(err, step.refused) || err != nil && step.refused == nil || got != step.want {
 			t.Errorf("step %d: %+v %v, want %+v", i, got, err, step.want)
 		}
 		if diff := cmp.Diff(step.now, story(db.Objects(t.Context(), "c1", mcloud.KindServer, time.Time{}))); diff != "" {

@@ -137,6 +137,9 @@ func (r *Records) take(w http.ResponseWriter, req *http.Request) (mcloud.Batch, 
 		return batch, refused
 	}
 	if err := r.store(ctx, batch); err != nil {
+		if errors.Is(err, mcloud.ErrOutdated) {
+			return batch, &refusal{http.StatusConflict, err}
+		}
 		if errors.Is(err, mcloud.ErrInvalid) || !r.opts.Unavailable(err) {
 			return batch, &refusal{http.StatusBadRequest, err}
 		}

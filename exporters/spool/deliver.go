@@ -109,17 +109,29 @@ func (s *Spool) recovered(failures int, since time.Time) {
 	s.log.Info("the collector takes records again", "failures", failures, "away", time.Since(since).Round(time.Second).String())
 }
 
+// RawPoster is a Poster that takes a batch as JSON too, which saves decoding and
+// encoding large ones.
+type RawPoster interface {
+	PostJSON(ctx context.Context, batch []byte) error
+}
+
 // deliver posts one batch and says whether more waits.
 func (s *Spool) deliver(ctx context.Context) (more bool, err error) {
+	defer s.posted()
 	taken, batch, err := s.take()
 	if err != nil || len(taken) == 0 {
 		return false, err
 	}
-	err = s.post(ctx, batch)
+	if batch.raw != nil {
+		err = s.postRaw(ctx, batch.raw)
+		batch.raw = nil
+	} else {
+		err = s.post(ctx, batch.Batch)
+	}
 	switch {
 	case err == nil:
 		s.acknowledge(taken)
-	case permanent(err):
+	case permanent(err), conflict(err):
 		err = s.single(ctx, taken)
 	}
 	s.mu.Lock()
@@ -127,18 +139,44 @@ func (s *Spool) deliver(ctx context.Context) (more bool, err error) {
 	return len(s.entries) > 0, err
 }
 
+// posted ends what take began.
+func (s *Spool) posted() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.posting)
+}
+
+// load is what take read: a batch, or one as JSON.
+type load struct {
+	mcloud.Batch
+	raw []byte
+}
+
+// rawFrom is the size from which a file is posted as it is.
+const rawFrom = 1 << 20
+
 // take reads the oldest files, up to a batch, but no two inventories of the same
 // things in one. Torn files are moved aside. An error is one of the disk, which
 // may pass.
-func (s *Spool) take() (taken []entry, batch mcloud.Batch, err error) {
+func (s *Spool) take() (taken []entry, batch load, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	keys, size := map[string]bool{}, 0
+	keys, size := s.posting, 0
+	_, takesRaw := s.opts.Poster.(RawPoster)
 	for _, e := range slices.Clone(s.entries) {
 		if len(taken) > 0 && (size+e.Bytes > s.opts.MaxBatchBytes || keys[e.Key]) {
 			break
 		}
-		b, err := s.read(e)
+		var b mcloud.Batch
+		var err error
+		if takesRaw && e.Bytes >= rawFrom {
+			if len(taken) > 0 {
+				break // with the next post, alone
+			}
+			batch.raw, err = s.readRaw(e)
+		} else {
+			b, err = s.read(e)
+		}
 		switch {
 		case errors.Is(err, errTorn):
 			s.setAside(s.path(e.seq), err)
@@ -150,7 +188,7 @@ func (s *Spool) take() (taken []entry, batch mcloud.Batch, err error) {
 			s.remove(e)
 			continue
 		case err != nil:
-			return nil, mcloud.Batch{}, fmt.Errorf("reading what waits on disk: %w", err)
+			return nil, load{}, fmt.Errorf("reading what waits on disk: %w", err)
 		}
 		batch.Events = append(batch.Events, b.Events...)
 		batch.Inventories = append(batch.Inventories, b.Inventories...)
@@ -159,6 +197,9 @@ func (s *Spool) take() (taken []entry, batch mcloud.Batch, err error) {
 			keys[e.Key] = true
 		}
 		size += e.Bytes
+		if batch.raw != nil {
+			break
+		}
 	}
 	return taken, batch, nil
 }
@@ -167,6 +208,19 @@ func (s *Spool) post(ctx context.Context, batch mcloud.Batch) error {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.PostTimeout)
 	defer cancel()
 	return s.opts.Poster.Post(ctx, batch)
+}
+
+func (s *Spool) postRaw(ctx context.Context, batch []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.PostTimeout)
+	defer cancel()
+	return s.opts.Poster.(RawPoster).PostJSON(ctx, batch)
+}
+
+// conflict says that the collector does not hold the look that an inventory is
+// the difference to.
+func conflict(err error) bool {
+	var c interface{ Conflict() bool }
+	return errors.As(err, &c) && c.Conflict()
 }
 
 func permanent(err error) bool {
@@ -186,7 +240,7 @@ func (s *Spool) acknowledge(taken []entry) {
 		}
 		s.stats.posted["inventory"]++
 		if e.Complete {
-			s.acked[e.Key] = ack{e.Hash, now}
+			s.acked[e.Key] = ack{hash: e.Hash, at: now, objects: e.objects, look: e.look, full: e.full}
 		} else {
 			delete(s.acked, e.Key) // what the store holds is no longer the last complete one
 		}
@@ -204,12 +258,27 @@ func (s *Spool) single(ctx context.Context, taken []entry) error {
 			continue // replaced by a newer one meanwhile, or found torn with the next take
 		}
 		refused, why, err := s.bisect(ctx, batch)
+		if conflict(err) {
+			s.outdated(e, err)
+			continue
+		}
 		if err != nil {
 			return err
 		}
 		s.settle(e, refused, why)
 	}
 	return nil
+}
+
+// outdated drops a difference that the collector has no use for: the next look
+// brings everything.
+func (s *Spool) outdated(e entry, why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.remove(e)
+	delete(s.acked, e.Key)
+	s.stats.outdated++
+	s.log.Info("the collector does not hold the last look; the next one is posted whole", "inventory", e.Key, "said", why.Error())
 }
 
 // settle ends a file whose records were all posted or refused for good.

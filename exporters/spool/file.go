@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -51,28 +49,22 @@ type header struct {
 // entry is a file that waits.
 type entry struct {
 	header
-	seq  uint64
-	size int64               // on disk
-	ids  map[string]struct{} // of an inventory's objects; nil after a restart
+	seq     uint64
+	size    int64     // on disk
+	objects []sum     // of an inventory as it is with this, by id; nil after a restart
+	look    time.Time // of an inventory
+	full    time.Time // when all objects of an inventory were recorded
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-func hashOf(v mcloud.Inventory) string {
-	h := sha256.New()
-	e := json.NewEncoder(h)
-	for _, o := range v.Objects {
-		_ = e.Encode(o) // a hash takes everything, and Validate saw the JSON
-	}
-	return hex.EncodeToString(h.Sum(nil))
-}
 
 func (s *Spool) path(seq uint64) string {
 	return filepath.Join(s.opts.Dir, fmt.Sprintf("%020d%s", seq, suffix))
 }
 
 // write adds a file. The caller holds s.mu.
-func (s *Spool) write(h header, batch mcloud.Batch, ids map[string]struct{}) error {
+func (s *Spool) write(e entry, batch mcloud.Batch) error {
+	h := &e.header
 	body, err := json.Marshal(batch)
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
@@ -82,12 +74,12 @@ func (s *Spool) write(h header, batch mcloud.Batch, ids map[string]struct{}) err
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
-	seq := s.next
-	if err := writeSynced(s.path(seq), slices.Concat(head, []byte("\n"), body)); err != nil {
+	e.seq, e.size = s.next, onDisk(int64(len(head)+1+len(body)))
+	if err := writeSynced(s.path(e.seq), head, []byte("\n"), body); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
 	s.next++
-	s.add(entry{header: h, seq: seq, size: onDisk(int64(len(head) + 1 + len(body))), ids: ids})
+	s.add(e)
 	return nil
 }
 
@@ -99,13 +91,17 @@ func (s *Spool) add(e entry) {
 func onDisk(n int64) int64 { return (n + block - 1) / block * block }
 
 // writeSynced makes a file that is whole or not there, also after a power cut.
-func writeSynced(path string, content []byte) error {
+func writeSynced(path string, content ...[]byte) error {
 	tmp := path + ".tmp"
 	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(content)
+	for _, part := range content {
+		if err == nil {
+			_, err = f.Write(part)
+		}
+	}
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(tmp, path)
@@ -141,16 +137,25 @@ func (s *Spool) remove(e entry) {
 // errTorn is an error about a file's content, which no second try mends.
 var errTorn = errors.New("torn file")
 
-// read returns the batch of a file.
-func (s *Spool) read(e entry) (mcloud.Batch, error) {
-	var batch mcloud.Batch
+// readRaw returns the JSON of the batch of a file.
+func (s *Spool) readRaw(e entry) ([]byte, error) {
 	content, err := os.ReadFile(s.path(e.seq))
 	if err != nil {
-		return batch, err
+		return nil, err
 	}
 	_, body, _ := bytes.Cut(content, []byte("\n"))
 	if len(body) != e.Bytes || crc32.Checksum(body, castagnoli) != e.CRC {
-		return batch, fmt.Errorf("%w: %d bytes with another checksum than the header says of %d", errTorn, len(body), e.Bytes)
+		return nil, fmt.Errorf("%w: %d bytes with another checksum than the header says of %d", errTorn, len(body), e.Bytes)
+	}
+	return body, nil
+}
+
+// read returns the batch of a file.
+func (s *Spool) read(e entry) (mcloud.Batch, error) {
+	var batch mcloud.Batch
+	body, err := s.readRaw(e)
+	if err != nil {
+		return batch, err
 	}
 	if err := json.Unmarshal(body, &batch); err != nil {
 		return batch, fmt.Errorf("%w: %w", errTorn, err)

@@ -100,12 +100,28 @@ func (e *PostError) Permanent() bool {
 	return e.Code == http.StatusBadRequest || e.Code == http.StatusRequestEntityTooLarge || e.Code == http.StatusUnprocessableEntity
 }
 
+// Conflict says that an Inventory is the difference to a look that the store does
+// not hold as its last.
+func (e *PostError) Conflict() bool { return e.Code == http.StatusConflict }
+
 // RetryAfter is how long the collector asked to wait.
 func (e *PostError) RetryAfter() time.Duration { return e.After }
 
 // Post implements Poster. Every error is a *PostError.
 func (p *HTTPPoster) Post(ctx context.Context, batch mcloud.Batch) error {
-	body, err := zipped(batch)
+	return p.send(ctx, func(z io.Writer) error { return json.NewEncoder(z).Encode(batch) })
+}
+
+// PostJSON implements RawPoster. Every error is a *PostError.
+func (p *HTTPPoster) PostJSON(ctx context.Context, batch []byte) error {
+	return p.send(ctx, func(z io.Writer) error {
+		_, err := z.Write(batch)
+		return err
+	})
+}
+
+func (p *HTTPPoster) send(ctx context.Context, write func(io.Writer) error) error {
+	body, err := zipped(write)
 	if err != nil {
 		return &PostError{To: p.to, Err: err}
 	}
@@ -140,10 +156,13 @@ func (p *HTTPPoster) Post(ctx context.Context, batch mcloud.Batch) error {
 	}
 }
 
-func zipped(batch mcloud.Batch) ([]byte, error) {
+func zipped(write func(io.Writer) error) ([]byte, error) {
 	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	if err := errors.Join(json.NewEncoder(z).Encode(batch), z.Close()); err != nil {
+	z, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(write(z), z.Close()); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil

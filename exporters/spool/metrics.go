@@ -12,7 +12,10 @@ type stats struct {
 	refused    map[string]float64 // records by reason
 	postErrors map[string]float64 // by kind
 	unchanged  float64            // inventories that were not posted
-	lastPost   time.Time
+
+	differences float64 // inventories recorded as the difference to the one before
+	outdated    float64 // of those that the collector had no use for
+	lastPost    time.Time
 }
 
 func newStats() stats {
@@ -32,12 +35,14 @@ var (
 	descPosted     = prometheus.NewDesc("mcloud_spool_posted_total", "Records that the collector acknowledged, by record: event, inventory.", []string{"record"}, nil)
 	descRefused    = prometheus.NewDesc("mcloud_spool_refused_total", "Records that were lost, by reason: full (no room), invalid (an exporter's fault), rejected (by the collector, kept in bad/), torn (file).", []string{"reason"}, nil)
 	descPostErrors = prometheus.NewDesc("mcloud_spool_post_errors_total", "Posts that failed and are repeated, by kind of error.", []string{"kind"}, nil)
+	descDifference = prometheus.NewDesc("mcloud_spool_differences_total", "Inventories of which only what had changed was recorded for the collector.", nil, nil)
+	descOutdated   = prometheus.NewDesc("mcloud_spool_outdated_total", "Inventories of mcloud_spool_differences_total that the collector did not hold the look before of; the next ones are posted whole.", nil, nil)
 	descUnchanged  = prometheus.NewDesc("mcloud_spool_unchanged_total", "Inventories that were not posted because nothing had changed.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (s *Spool) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descFiles, descBytes, descMaxBytes, descOldest, descLastPost, descPosted, descRefused, descPostErrors, descUnchanged} {
+	for _, d := range []*prometheus.Desc{descFiles, descBytes, descMaxBytes, descOldest, descLastPost, descPosted, descRefused, descPostErrors, descUnchanged, descDifference, descOutdated} {
 		out <- d
 	}
 }
@@ -75,5 +80,7 @@ func (s *Spool) Collect(out chan<- prometheus.Metric) {
 	counters(descPosted, s.stats.posted)
 	counters(descRefused, s.stats.refused)
 	counters(descPostErrors, s.stats.postErrors)
+	out <- prometheus.MustNewConstMetric(descDifference, prometheus.CounterValue, s.stats.differences)
+	out <- prometheus.MustNewConstMetric(descOutdated, prometheus.CounterValue, s.stats.outdated)
 	out <- prometheus.MustNewConstMetric(descUnchanged, prometheus.CounterValue, s.stats.unchanged)
 }

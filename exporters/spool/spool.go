@@ -11,7 +11,10 @@
 //   - Of the complete Inventories of one cloud, scope and kind only the latest
 //     waits. One that is the same as the last acknowledged one is left out,
 //     unless that is Options.RepeatEvery ago: the store learns of every change at
-//     once, and at least that often that nothing changed.
+//     once, and at least that often that nothing changed. What changed is posted
+//     as the difference to the last acknowledged one while that is smaller; a
+//     collector that does not hold that one says so and is given everything with
+//     the next look.
 //   - An incomplete Inventory replaces a waiting one if it has all its objects,
 //     and waits beside it otherwise.
 //   - Records that the collector refuses for good (400, 413) are singled out and
@@ -27,6 +30,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -56,6 +60,9 @@ type Options struct {
 	MaxBatchBytes int
 	// RepeatEvery is how often an unchanged Inventory is posted; 10 minutes if zero.
 	RepeatEvery time.Duration
+	// FullEvery is how often at least all objects of an Inventory are posted, and
+	// not only those that changed; 6 hours if zero, never if negative.
+	FullEvery time.Duration
 	// PostTimeout bounds one post; 30 s if zero.
 	PostTimeout time.Duration
 	// Logger is slog.Default() if nil.
@@ -74,14 +81,22 @@ type Spool struct {
 	entries []entry    // that wait, by seq
 	bytes   int64
 	next    uint64
-	acked   map[string]ack // by inventory key
+	acked   map[string]ack  // by inventory key
+	posting map[string]bool // inventory keys of the post that is under way
 	stats   stats
 	said    map[string]time.Time // when a message was logged, by subject
 }
 
+// ack is what the collector acknowledged last of one key.
 type ack struct {
 	hash string
 	at   time.Time
+
+	// The complete look that the store holds as its last, to which a later one
+	// may be the difference; no objects when that is not known.
+	objects []sum
+	look    time.Time
+	full    time.Time // when everything was recorded last
 }
 
 // Open takes over what an earlier process left in the directory.
@@ -89,6 +104,10 @@ func Open(opts Options) (*Spool, error) {
 	opts.MaxBytes = cmp.Or(opts.MaxBytes, 256<<20)
 	opts.MaxBatchBytes = cmp.Or(opts.MaxBatchBytes, 4<<20)
 	opts.RepeatEvery = cmp.Or(opts.RepeatEvery, 10*time.Minute)
+	opts.FullEvery = cmp.Or(opts.FullEvery, 6*time.Hour)
+	if opts.FullEvery < 0 {
+		opts.FullEvery = math.MaxInt64
+	}
 	opts.PostTimeout = cmp.Or(opts.PostTimeout, 30*time.Second)
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
@@ -98,7 +117,7 @@ func Open(opts Options) (*Spool, error) {
 	}
 	s := &Spool{
 		opts: opts, log: opts.Logger.With("spool", opts.Dir), wake: make(chan struct{}, 1),
-		acked: map[string]ack{}, stats: newStats(), said: map[string]time.Time{},
+		acked: map[string]ack{}, posting: map[string]bool{}, stats: newStats(), said: map[string]time.Time{},
 	}
 	if err := os.MkdirAll(s.badDir(), 0o700); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
@@ -202,7 +221,7 @@ func (s *Spool) complain(subject, message string, args ...any) {
 func (s *Spool) putEvents(events []mcloud.Event) error {
 	for len(events) > 0 {
 		n := takeUpTo(events, s.opts.MaxBatchBytes)
-		if err := s.write(header{Kind: kindEvents, Records: n}, mcloud.Batch{Events: events[:n]}, nil); err != nil {
+		if err := s.write(entry{header: header{Kind: kindEvents, Records: n}}, mcloud.Batch{Events: events[:n]}); err != nil {
 			return err
 		}
 		events = events[n:]
@@ -224,19 +243,24 @@ func takeUpTo(events []mcloud.Event, bytes int) int {
 func (s *Spool) putInventory(v mcloud.Inventory) error {
 	v.Objects = slices.Clone(v.Objects)
 	slices.SortFunc(v.Objects, func(a, b mcloud.Object) int { return cmp.Compare(a.ID, b.ID) })
-	h := header{Kind: kindInventory, Key: key(v), Complete: v.Complete, Hash: hashOf(v), Records: 1}
+	objects, hash := sumsOf(v.Objects)
+	h := header{Kind: kindInventory, Key: key(v), Complete: v.Complete, Hash: hash, Records: 1}
 	waiting := slices.ContainsFunc(s.entries, func(e entry) bool { return e.Key == h.Key })
-	if last := s.acked[h.Key]; !waiting && v.Complete && last.hash == h.Hash && time.Since(last.at) < s.opts.RepeatEvery {
+	last := s.acked[h.Key]
+	if !waiting && v.Complete && last.hash == h.Hash && time.Since(last.at) < s.opts.RepeatEvery {
 		s.stats.unchanged++
 		return nil
 	}
-	ids := make(map[string]struct{}, len(v.Objects))
-	for _, o := range v.Objects {
-		ids[o.ID] = struct{}{}
-	}
 	replaced := slices.Clone(s.entries)
-	replaced = slices.DeleteFunc(replaced, func(e entry) bool { return e.Key != h.Key || !replaces(h, ids, e) })
-	if err := s.write(h, mcloud.Batch{Inventories: []mcloud.Inventory{v}}, ids); err != nil {
+	replaced = slices.DeleteFunc(replaced, func(e entry) bool { return e.Key != h.Key || !replaces(h, objects, e) })
+	e := entry{header: h, objects: objects, look: v.Time, full: time.Now()}
+	if v.Complete && !s.posting[h.Key] && last.objects != nil && last.look.Before(v.Time) && time.Since(last.full) < s.opts.FullEvery {
+		if d, small := difference(v, objects, last); small {
+			v, e.full = d, last.full
+			s.stats.differences++
+		}
+	}
+	if err := s.write(e, mcloud.Batch{Inventories: []mcloud.Inventory{v}}); err != nil {
 		return err
 	}
 	for _, e := range replaced {
@@ -246,15 +270,15 @@ func (s *Spool) putInventory(v mcloud.Inventory) error {
 }
 
 // replaces says whether an inventory makes one that waits superfluous.
-func replaces(h header, ids map[string]struct{}, waiting entry) bool {
+func replaces(h header, objects []sum, waiting entry) bool {
 	if h.Complete {
 		return true
 	}
-	if waiting.Complete || waiting.ids == nil {
+	if waiting.Complete || waiting.objects == nil {
 		return false
 	}
-	for id := range waiting.ids {
-		if _, there := ids[id]; !there {
+	for _, o := range waiting.objects {
+		if _, there := find(objects, o.id); !there {
 			return false
 		}
 	}

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -23,10 +25,13 @@ import (
 
 // collector is a Poster that stores, or fails as it is told.
 type collector struct {
-	mu       sync.Mutex
-	events   map[string]int // times stored, by id
-	last     map[string]mcloud.Inventory
-	posts    int
+	mu     sync.Mutex
+	events map[string]int // times stored, by id
+	last   map[string]mcloud.Inventory
+	posts  int
+	// of inventories that came as the difference to the last one
+	differences int
+
 	answer   func(mcloud.Batch) error // nil: store
 	received chan struct{}
 }
@@ -49,9 +54,45 @@ func (c *collector) Post(_ context.Context, b mcloud.Batch) error {
 		c.events[e.ID]++
 	}
 	for _, v := range b.Inventories {
-		c.last[key(v)] = v
+		whole, err := c.whole(v)
+		if err != nil {
+			return err
+		}
+		c.last[key(v)] = whole
 	}
 	return nil
+}
+
+// whole makes a difference complete, as the store does, or refuses it.
+func (c *collector) whole(v mcloud.Inventory) (mcloud.Inventory, error) {
+	if err := v.Validate(); err != nil {
+		return v, err
+	}
+	last := c.last[key(v)]
+	switch {
+	case v.Since.IsZero():
+		return v, nil
+	case last.Time.Equal(v.Time):
+		return last, nil
+	case !last.Time.Equal(v.Since):
+		return v, &PostError{Code: 409, Message: mcloud.ErrOutdated.Error()}
+	}
+	c.differences++
+	objects := map[string]mcloud.Object{}
+	for _, o := range slices.Concat(last.Objects, v.Objects) {
+		objects[o.ID] = o
+	}
+	for _, id := range v.Gone {
+		delete(objects, id)
+	}
+	if len(objects) != v.Count {
+		return v, fmt.Errorf("there are %d objects, want %d", len(objects), v.Count)
+	}
+	v.Since, v.Gone, v.Count, v.Complete, v.Objects = time.Time{}, nil, 0, true, nil
+	for _, id := range slices.Sorted(maps.Keys(objects)) {
+		v.Objects = append(v.Objects, objects[id])
+	}
+	return v, nil
 }
 
 func (c *collector) answers(f func(mcloud.Batch) error) {
