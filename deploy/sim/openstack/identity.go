@@ -63,6 +63,7 @@ func (s *Server) identityRoutes() {
 	s.route(identity, "GET "+v3+"/domains", false, s.domains)
 	s.route(identity, "GET "+v3+"/users", false, s.users)
 	s.route(identity, "GET "+v3+"/groups", false, s.empty("groups"))
+	s.route(identity, "GET "+v3+"/roles", false, s.roles)
 	s.route(identity, "GET "+v3+"/regions", false, func(*call) answer {
 		return ok(object{"links": links(s.root + v3 + "/regions"), "regions": []object{{
 			"id": s.options.Region, "description": "", "parent_region_id": nil, "links": object{"self": s.root + v3 + "/regions/" + s.options.Region},
@@ -379,4 +380,15 @@ func (s *Server) users(*call) answer {
 // empty answers a list of things the simulated cloud has none of.
 func (s *Server) empty(name string) handler {
 	return func(c *call) answer { return ok(object{name: []any{}, "links": links(s.root + c.URL.Path)}) }
+}
+
+func (s *Server) roles(*call) answer {
+	list := []object{}
+	for i, name := range []string{"admin", "manager", "member", "reader"} {
+		id := strings.Repeat(string("abcdef"[i]), 32)
+		list = append(list, object{
+			"id": id, "name": name, "domain_id": nil, "description": nil, "options": object{}, "links": object{"self": s.root + "/identity/v3/roles/" + id},
+		})
+	}
+	return ok(object{"roles": list, "links": links(s.root + "/identity/v3/roles")})
 }

@@ -29,15 +29,20 @@ func (s *Server) networkRoutes() {
 	for name, list := range map[string]func(*call, *model.World) rows{
 		"agents": eager(agents), "networks": eager(networks), "subnets": eager(subnets), "ports": s.portRows, "routers": eager(routers),
 		"floatingips": eager(floatingIPs), "security_groups": eager(securityGroups), "network_ip_availabilities": eager(availabilities),
-		"subnetpools": eager(func(*call, *model.World) []object { return []object{} }),
-		"extensions":  eager(extensions),
+		"subnetpools": eager(subnetPools), "security_group_rules": eager(securityGroupRules), "segments": eager(segments),
+		"address_scopes": eager(addressScopes), "rbac_policies": eager(rbacPolicies), "trunks": eager(none), "qos/policies": eager(none),
+		"quotas":     eager(none),
+		"extensions": eager(extensions),
 	} {
-		h := s.networkList(name, list)
+		h := s.networkList(name[strings.LastIndex(name, "/")+1:], list)
 		s.route(network, "GET "+v+"/"+strings.ReplaceAll(name, "_", "-"), false, h)
 		s.route(network, "GET "+v+"/"+strings.ReplaceAll(name, "_", "-")+".json", false, h)
 	}
 	s.route(network, "GET "+v+"/quotas/{project}/details.json", false, s.networkQuota)
 	s.route(network, "GET "+v+"/quotas/{project}/details", false, s.networkQuota)
+	s.route(network, "GET "+v+"/quotas/{project}/default", false, func(*call) answer {
+		return ok(object{"quota": recorded("network_quota_default", networkLimits(nil))})
+	})
 	s.route(network, "/networking/", false, func(c *call) answer {
 		return network.fail(c, http.StatusNotFound, "The resource could not be found.")
 	})
@@ -339,8 +344,72 @@ func availabilities(_ *call, w *model.World) []object {
 
 func extensions(*call, *model.World) []object {
 	docs := []object{}
-	for _, alias := range []string{"agent", "availability_zone", "external-net", "network-ip-availability", "pagination", "provider", "quota_details", "router", "security-group", "sorting"} {
+	for _, alias := range []string{
+		"address-scope", "agent", "availability_zone", "binding", "external-net", "l3-ha", "net-mtu", "network-ip-availability", "pagination", "port-security", "project-id",
+		"provider", "quotas", "quota_details", "rbac-policies", "router", "security-group", "segment", "sorting", "standard-attr-timestamp", "subnet_allocation",
+	} {
 		docs = append(docs, object{"alias": alias, "name": alias, "description": "", "updated": "2016-01-01T00:00:00-00:00", "links": []any{}})
+	}
+	return docs
+}
+
+// networkLimits are every project's.
+func networkLimits(over object) object {
+	limits := object{
+		"network": 100, "subnet": 100, "port": 5000, "router": 10, "floatingip": 500, "security_group": 10, "security_group_rule": 100, "rbac_policy": 10,
+		"subnetpool": -1, "trunk": -1,
+	}
+	for k, v := range over {
+		limits[k] = v
+	}
+	return limits
+}
+
+func subnetPools(_ *call, w *model.World) []object {
+	return []object{recorded("subnetpool", object{
+		"id": madeID("subnet pool"), "name": "sim-pool", "tenant_id": w.Projects[0].ID, "project_id": w.Projects[0].ID, "prefixes": []string{"10.200.0.0/16"},
+		"address_scope_id": madeID("address scope"), "created_at": when(w.Config.Start, second), "updated_at": when(w.Config.Start, second),
+	})}
+}
+
+func addressScopes(_ *call, w *model.World) []object {
+	return []object{recorded("address_scope", object{"id": madeID("address scope"), "name": "sim-scope", "tenant_id": w.Projects[0].ID, "project_id": w.Projects[0].ID})}
+}
+
+func rbacPolicies(_ *call, w *model.World) []object {
+	return []object{recorded("rbac_policy", object{
+		"id": madeID("rbac"), "tenant_id": w.Projects[0].ID, "project_id": w.Projects[0].ID, "action": "access_as_external", "object_type": "network",
+		"object_id": w.Networks[0].ID, "target_tenant": "*", "target_project": "*",
+	})}
+}
+
+// securityGroupRules are the four that every project's default group has.
+func securityGroupRules(_ *call, w *model.World) []object {
+	docs := []object{}
+	for _, p := range w.Projects {
+		for _, direction := range []string{"egress", "ingress"} {
+			for _, ethertype := range []string{"IPv4", "IPv6"} {
+				docs = append(docs, recorded("security_group_rule", object{
+					"id": madeID("rule", p.ID, direction, ethertype), "tenant_id": p.ID, "project_id": p.ID, "direction": direction, "ethertype": ethertype,
+					"security_group_id": p.ID[:8] + "-5ec0-4000-8000-" + p.ID[20:], "protocol": nil, "remote_ip_prefix": nil, "port_range_min": nil, "port_range_max": nil,
+				}))
+			}
+		}
+	}
+	return docs
+}
+
+func segments(_ *call, w *model.World) []object {
+	docs := []object{}
+	for i, n := range w.Networks {
+		doc := recorded("network_segment", object{
+			"id": madeID("segment", n.ID), "network_id": n.ID, "network_type": "geneve", "physical_network": nil, "segmentation_id": i + 1000,
+			"created_at": when(n.Created, second), "updated_at": when(n.Created, second),
+		})
+		if n.External {
+			doc["network_type"], doc["physical_network"], doc["segmentation_id"] = "flat", "physnet1", nil
+		}
+		docs = append(docs, doc)
 	}
 	return docs
 }
@@ -371,7 +440,7 @@ func (s *Server) networkQuota(c *call) (a answer) {
 			}
 		}
 		doc := object{}
-		for name, limit := range map[string]int{"network": 100, "subnet": 100, "port": 5000, "router": 10, "floatingip": 500, "security_group": 10, "security_group_rule": 100, "rbac_policy": 10, "subnetpool": -1} {
+		for name, limit := range networkLimits(nil) {
 			doc[name] = object{"limit": limit, "used": used[name], "reserved": 0}
 		}
 		a = ok(object{"quota": doc})

@@ -1,10 +1,6 @@
 package openstack
 
-import (
-	"net/http"
-
-	"mcloud/deploy/sim/model"
-)
+import "net/http"
 
 // other answers for services of which only their presence is simulated.
 var other = &service{fault: namedFault}
@@ -44,27 +40,18 @@ func (s *Server) otherRoutes() {
 		s.route(other, "GET "+v.path, true, h)
 		s.route(other, "GET "+v.path+"/{$}", true, h)
 	}
-	s.route(other, "GET /image/v2/images", false, func(c *call) answer {
-		return ok(object{"images": s.imageDocuments(), "first": "/v2/images", "schema": "/v2/schemas/images"})
-	})
+	s.imageRoutes()
+	s.orchestrationRoutes()
+	s.secretRoutes()
+	s.balancerRoutes()
+	s.dnsRoutes()
+	s.rescueRoutes()
 	login := func(*call) answer {
-		return answer{http.StatusOK, "<!DOCTYPE html><html><head><title>Login - OpenStack Dashboard</title></head><body></body></html>"}
+		return answer{http.StatusOK, "<!DOCTYPE html><html><head><title>Login - OpenStack Dashboard</title>" +
+			`<link rel="stylesheet" href="/dashboard/static/dashboard/css/sim.css"></head><body><form action="/dashboard/auth/login/" method="POST">` +
+			`<input type="hidden" name="csrfmiddlewaretoken" value="simulated"><input type="text" name="username"><input type="password" name="password"></form></body></html>`}
 	}
 	s.route(other, "GET /dashboard/auth/login/", true, login)
 	s.route(other, "GET /auth/login/", true, login)
-}
-
-func (s *Server) imageDocuments() []object {
-	docs := []object{}
-	s.cloud.With(func(w *model.World) {
-		for _, i := range w.Images {
-			docs = append(docs, object{
-				"id": i.ID, "name": i.Name, "status": "active", "size": i.Size, "virtual_size": nil, "visibility": "public", "protected": false,
-				"owner": w.Projects[0].ID, "created_at": when(i.Created, second), "updated_at": when(i.Created, second), "container_format": "bare",
-				"disk_format": "raw", "min_disk": 0, "min_ram": 0, "tags": []string{}, "checksum": nil, "os_hidden": false, "file": "/v2/images/" + i.ID + "/file",
-				"schema": "/v2/schemas/image", "self": "/v2/images/" + i.ID,
-			})
-		}
-	})
-	return docs
+	s.route(other, "GET /dashboard/static/dashboard/css/sim.css", true, func(*call) answer { return answer{http.StatusOK, "body { margin: 0 }\n"} })
 }

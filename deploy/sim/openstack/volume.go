@@ -25,6 +25,12 @@ func (s *Server) volumeRoutes() {
 	s.route(volume, "DELETE "+v+"/volumes/{id}", false, s.deleteVolume)
 	s.route(volume, "GET "+v+"/types", false, s.volumeTypes)
 	s.route(volume, "GET "+v+"/snapshots/detail", false, s.snapshots)
+	s.shelf(volume, v+"/backups/detail", "backups", byLinks, s.backups)
+	s.shelf(volume, v+"/groups/detail", "groups", byLinks, none)
+	s.shelf(volume, v+"/os-volume-transfer", "transfers", byNothing, none)
+	s.shelf(volume, v+"/os-volume-transfer/detail", "transfers", byNothing, none)
+	s.shelf(volume, v+"/qos-specs", "qos_specs", byNothing, none)
+	s.route(volume, "GET "+v+"/volumes", false, s.listVolumes)
 	s.route(volume, "GET "+v+"/scheduler-stats/get_pools", false, s.pools)
 	s.route(volume, "GET "+v+"/os-services", false, s.volumeServices)
 	s.route(volume, "GET "+v+"/os-quota-sets/{of}", false, s.volumeQuota)
@@ -123,9 +129,16 @@ func (s *Server) listVolumes(c *call) (a answer) {
 		}
 		docs := []object{}
 		for _, v := range part {
-			docs = append(docs, s.volumeDocument(c, w, v))
+			if strings.HasSuffix(c.URL.Path, "/detail") {
+				docs = append(docs, s.volumeDocument(c, w, v))
+			} else {
+				docs = append(docs, object{"id": v.ID, "name": v.Name, "links": s.volumeLinks(c, v.ID)})
+			}
 		}
 		doc := object{"volumes": docs}
+		if c.since(45) && strings.EqualFold(query.Get("with_count"), "true") {
+			doc["count"] = len(list)
+		}
 		s.nextLink(doc, "volumes", c.URL.Path, next)
 		a = ok(doc)
 	})
@@ -257,6 +270,21 @@ func (s *Server) snapshots(c *call) (a answer) {
 	return a
 }
 
+// backups are one of each of the oldest volumes.
+func (s *Server) backups(c *call, w *model.World) []object {
+	docs := []object{}
+	for _, v := range few(w.Volumes.All(), 25) {
+		id := madeID("backup", v.ID)
+		docs = append(docs, recorded("backup", object{
+			"id": id, "name": v.Name + "-backup", "status": "available", "size": v.SizeGiB, "volume_id": v.ID, "fail_reason": nil, "container": "backups",
+			"created_at": when(v.Created, microsecond), "updated_at": when(v.Created, microsecond), "data_timestamp": when(v.Created, microsecond),
+			"os-backup-project-attr:project_id": v.Project.ID, "user_id": v.User.ID, "is_incremental": false, "has_dependent_backups": false,
+			"links": []object{{"rel": "self", "href": s.root + "/volume/v3/" + c.PathValue("project") + "/backups/" + id}},
+		}))
+	}
+	return docs
+}
+
 const gib = 1 << 30
 
 func (s *Server) pools(c *call) (a answer) {
@@ -340,28 +368,43 @@ func (s *Server) volumeServices(c *call) (a answer) {
 	return a
 }
 
-func volumeTotals(w *model.World, project string) (count, gigabytes int64) {
+// volumeTotals are what a project's volumes take of its quota, and those of each
+// type.
+func volumeTotals(w *model.World, project string) (count, gigabytes, snapshots int64, byTier map[*model.Tier][3]int64) {
+	byTier = map[*model.Tier][3]int64{}
 	for _, v := range w.Volumes.All() {
 		if v.Project.ID == project {
-			count, gigabytes = count+1, gigabytes+v.SizeGiB
+			n := int64(len(v.Snapshots))
+			count, gigabytes, snapshots = count+1, gigabytes+v.SizeGiB, snapshots+n
+			t := byTier[v.Tier]
+			byTier[v.Tier] = [3]int64{t[0] + 1, t[1] + v.SizeGiB, t[2] + n}
 		}
 	}
-	return count, gigabytes
+	return count, gigabytes, snapshots, byTier
 }
 
 func (s *Server) volumeQuota(c *call) (a answer) {
 	usage := strings.EqualFold(c.URL.Query().Get("usage"), "true")
 	s.cloud.With(func(w *model.World) {
-		count, gigabytes := volumeTotals(w, c.PathValue("of"))
+		count, gigabytes, snapshots, byTier := volumeTotals(w, c.PathValue("of"))
 		doc := object{"id": c.PathValue("of")}
-		for _, q := range []struct {
-			name        string
-			limit, used int64
-		}{{"volumes", 2000, count}, {"gigabytes", 1 << 20, gigabytes}, {"snapshots", 1000, 0}, {"backups", 10, 0}, {"backup_gigabytes", 1000, 0}, {"groups", 10, 0}, {"per_volume_gigabytes", -1, 0}} {
-			doc[q.name] = q.limit
+		add := func(name string, limit, used int64) {
+			doc[name] = limit
 			if usage {
-				doc[q.name] = object{"limit": q.limit, "in_use": q.used, "reserved": 0, "allocated": 0}
+				doc[name] = object{"limit": limit, "in_use": used, "reserved": 0}
 			}
+		}
+		add("volumes", 2000, count)
+		add("gigabytes", 1<<20, gigabytes)
+		add("snapshots", 1000, snapshots)
+		add("backups", 10, 0)
+		add("backup_gigabytes", 1000, 0)
+		add("groups", 10, 0)
+		add("per_volume_gigabytes", -1, 0)
+		for _, t := range w.Tiers {
+			add("volumes_"+t.VolumeType, -1, byTier[t][0])
+			add("gigabytes_"+t.VolumeType, -1, byTier[t][1])
+			add("snapshots_"+t.VolumeType, -1, byTier[t][2])
 		}
 		a = ok(object{"quota_set": doc})
 	})
@@ -370,7 +413,7 @@ func (s *Server) volumeQuota(c *call) (a answer) {
 
 func (s *Server) volumeLimits(c *call) (a answer) {
 	s.cloud.With(func(w *model.World) {
-		count, gigabytes := volumeTotals(w, c.PathValue("project"))
+		count, gigabytes, _, _ := volumeTotals(w, c.PathValue("project"))
 		a = ok(object{"limits": object{"rate": []any{}, "absolute": object{
 			"maxTotalVolumes": 2000, "totalVolumesUsed": count, "maxTotalVolumeGigabytes": 1 << 20, "totalGigabytesUsed": gigabytes,
 			"maxTotalSnapshots": 1000, "totalSnapshotsUsed": 0, "maxTotalBackups": 10, "totalBackupsUsed": 0,
