@@ -7,20 +7,14 @@ import (
 	"mcloud/deploy/sim/model"
 )
 
-// serverGroups are one of each of the first projects, with its first servers.
+// serverGroups are one of each of the first projects. They have no members: a
+// server's groups would have to be told in its history too.
 func serverGroups(c *call, w *model.World) []object {
 	docs := []object{}
-	members := map[*model.Project][]string{}
-	projects := few(w.Customers(), 20)
-	for _, server := range w.Servers.All() {
-		if list := members[server.Project]; len(list) < 3 && slices.Contains(projects, server.Project) {
-			members[server.Project] = append(list, server.ID)
-		}
-	}
-	for _, p := range projects {
+	for _, p := range few(w.Customers(), 20) {
 		docs = append(docs, recorded("server_group", object{
 			"id": madeID("server group", p.ID), "name": p.Name + "-spread", "policy": "soft-anti-affinity", "rules": object{},
-			"members": append([]string{}, members[p]...), "project_id": p.ID, "user_id": p.Users[0].ID,
+			"members": []string{}, "project_id": p.ID, "user_id": p.Users[0].ID,
 		}))
 	}
 	return mine(c, docs)
