@@ -10,7 +10,8 @@ import (
 )
 
 // monitor follows tables for one client (RFC 7047 section 4.1.5). The rows are
-// looked at once a second, which is soon enough for a simulation.
+// looked at once a second, which is soon enough for a simulation, but less often
+// when a look takes long: a large database must not starve the rest.
 type monitor struct {
 	database *served
 	id       json.RawMessage
@@ -82,15 +83,18 @@ func (m *monitor) initial() any {
 
 // follow sends updates until ctx ends or the client is gone.
 func (m *monitor) follow(ctx context.Context, conn *connection) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
+	const share = 20 // at most one part in so many of the time
+	timer := time.NewTimer(time.Second)
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-timer.C:
 		}
+		started := time.Now()
 		updates := m.changes()
+		timer.Reset(max(time.Second, share*time.Since(started)))
 		if len(updates) == 0 {
 			continue
 		}
