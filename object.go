@@ -27,6 +27,14 @@ const (
 	KindVolumePool Kind = "volume_pool"
 	// Neutron.
 	KindNetworkAgent Kind = "network_agent"
+	KindNetwork      Kind = "network"
+	KindSubnet       Kind = "subnet"
+	KindRouter       Kind = "router"
+	KindFloatingIP   Kind = "floating_ip"
+	// Octavia.
+	KindLoadBalancer Kind = "load_balancer"
+	// Designate.
+	KindZone Kind = "dns_zone"
 	// OVN.
 	KindChassis Kind = "chassis"
 	// Ceph.

@@ -2,6 +2,12 @@ package mcloud
 
 import "time"
 
+// Further kinds of Cinder's.
+const (
+	KindVolumeSnapshot Kind = "volume_snapshot"
+	KindVolumeBackup   Kind = "volume_backup"
+)
+
 // Volume is a Cinder volume.
 type Volume struct {
 	Name       string    `json:"name"`
@@ -13,7 +19,36 @@ type Volume struct {
 	Bootable   bool      `json:"bootable,omitempty"`
 	Encrypted  bool      `json:"encrypted,omitempty"`
 	AttachedTo []string  `json:"attached_to,omitempty"` // server ids, sorted
+	Snapshot   string    `json:"snapshot,omitempty"`    // id of the snapshot that it was made from
+	Source     string    `json:"source,omitempty"`      // id of the volume that it is a clone of
+	Image      string    `json:"image,omitempty"`       // id of the image that it was made from
+	Group      string    `json:"group,omitempty"`       // id of its volume group
+	Shared     bool      `json:"shared,omitempty"`      // may be attached to several servers (multiattach)
+	Migration  string    `json:"migration,omitempty"`   // migration status: "migrating", "error", "target:…"
 	Created    time.Time `json:"created"`
+}
+
+// VolumeSnapshot is a Cinder snapshot. Object.Parent is its volume.
+type VolumeSnapshot struct {
+	Name    string    `json:"name"`
+	Status  string    `json:"status"`   // "available", "deleting", "error_deleting", …
+	SizeGiB int64     `json:"size_gib"` // of the volume when it was taken: what it may take at most
+	Group   string    `json:"group,omitempty"`
+	Created time.Time `json:"created"`
+}
+
+// VolumeBackup is a Cinder backup. Object.Parent is its volume, which may be
+// gone.
+type VolumeBackup struct {
+	Name        string    `json:"name"`
+	Status      string    `json:"status"`             // "available", "creating", "error", …
+	SizeGiB     int64     `json:"size_gib"`           // of the volume when it was taken
+	Snapshot    string    `json:"snapshot,omitempty"` // id of the snapshot that was backed up
+	Container   string    `json:"container,omitempty"`
+	Zone        string    `json:"zone,omitempty"`
+	Incremental bool      `json:"incremental,omitempty"`
+	HasHeirs    bool      `json:"has_heirs,omitempty"` // incremental backups depend on it: it cannot be deleted
+	Created     time.Time `json:"created"`
 }
 
 // VolumeType is a Cinder volume type.

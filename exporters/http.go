@@ -25,7 +25,7 @@ func (r *Runner) serveReady(w http.ResponseWriter, _ *http.Request) {
 	case <-r.ready:
 		fmt.Fprintln(w, "ready")
 	default:
-		http.Error(w, "waiting for the first look of: "+strings.Join(r.waiting(), ", "), http.StatusServiceUnavailable)
+		http.Error(w, "waiting for the first look of: "+strings.Join(r.Waiting(), ", "), http.StatusServiceUnavailable)
 	}
 }
 

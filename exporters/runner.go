@@ -198,7 +198,8 @@ func (r *Runner) Sources() []Source {
 	return all
 }
 
-// Registry is what Handler serves; other metrics of the process go there too.
+// Registry has the Runner's own metrics; others of the process go there too, and
+// Handler serves them beside the Sources'.
 func (r *Runner) Registry() *prometheus.Registry { return r.opts.Registry }
 
 // Ready is closed once every Source has ended its first look, well or not.
@@ -290,8 +291,8 @@ func (r *Runner) sayLooked() {
 	r.logger.Info("every source has looked once", args...)
 }
 
-// waiting names the Sources that have not ended a look yet.
-func (r *Runner) waiting() []string {
+// Waiting names the Sources that have not ended a look yet.
+func (r *Runner) Waiting() []string {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	var names []string

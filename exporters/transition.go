@@ -54,7 +54,6 @@ func (t *Transitions) Observe(states map[string]string, complete bool) []Transit
 	return changed
 }
 
-
 // Event makes an Event of the transition as seen at the time at: kind names what
 // changed ("service.state"), resource is its id where it has one, more goes into
 // the payload beside name, from and to.

@@ -12,6 +12,15 @@ func Wants(ctx context.Context, set Set) bool {
 	return !ok || set == SetBase || sets[set]
 }
 
+// Serving makes a ctx like a Runner's that serves these sets besides SetBase.
+func Serving(ctx context.Context, also ...Set) context.Context {
+	sets := map[Set]bool{SetBase: true}
+	for _, set := range also {
+		sets[set] = true
+	}
+	return context.WithValue(ctx, setsKey{}, sets)
+}
+
 // Bool is 1 for true and 0 for false.
 func Bool(b bool) float64 {
 	if b {

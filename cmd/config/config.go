@@ -61,6 +61,9 @@ type OpenStack struct {
 	// Budgets bound the load on each API, by its name; an API that is not named
 	// has the default one.
 	Budgets map[string]Budget `yaml:"budgets"`
+	// Horizon is the dashboard's address as people type it; the catalogue seldom
+	// has it.
+	Horizon string `yaml:"horizon"`
 }
 
 // Budget bounds the load on one API.
@@ -140,6 +143,29 @@ type Exporter struct {
 	// Memory is what a process that only exports tries to stay below: the
 	// collector of garbage works harder near it. 0 leaves it to $GOMEMLIMIT.
 	Memory Bytes `yaml:"memory"`
+	// Compat are the peers under whose names the same values are served besides:
+	// "openstack-exporter".
+	Compat []string `yaml:"compat"`
+	// Shard divides a cloud's systems among several exporters; nil for one alone.
+	Shard *Shard `yaml:"shard"`
+	// Pair is the other exporter of an active and a standing-by one.
+	Pair *Pair `yaml:"pair"`
+}
+
+// Shard is one exporter's share of the systems.
+type Shard struct {
+	Index int `yaml:"index"` // 0 to of-1
+	Of    int `yaml:"of"`
+}
+
+// Pair says where the other exporter of a pair is.
+type Pair struct {
+	Peer         string   `yaml:"peer"`      // http://exporter-2:9198
+	Preferred    bool     `yaml:"preferred"` // begins when neither is active
+	Takeover     Duration `yaml:"takeover"`  // how long the other may be silent, default 10s
+	CA           string   `yaml:"ca"`
+	User         string   `yaml:"user"`
+	PasswordFile string   `yaml:"password_file"`
 }
 
 // Collector scrapes, evaluates rules and ships.
@@ -255,6 +281,9 @@ func (f *File) defaults() {
 		set(&f.Ceph[i].User, "client.exporter")
 		every(&f.Ceph[i].Period, 15*time.Second)
 	}
+	if p := f.Exporter.Pair; p != nil {
+		every(&p.Takeover, 10*time.Second)
+	}
 	f.Planner.defaults()
 }
 
@@ -270,6 +299,10 @@ func (f *File) absolute(dir string) {
 	}
 	if f.OpenStack != nil {
 		fix(&f.OpenStack.CloudsFile)
+	}
+	if p := f.Exporter.Pair; p != nil {
+		fix(&p.CA)
+		fix(&p.PasswordFile)
 	}
 	for i := range f.Notifications {
 		fix(&f.Notifications[i].PasswordFile)
@@ -311,9 +344,17 @@ func (f File) Validate() error {
 			return fmt.Errorf("exporter.sets: %q, want objects, perf or debug; base is always on", s)
 		}
 	}
+	if err := f.Exporter.validate(); err != nil {
+		return err
+	}
 	if f.OpenStack != nil {
 		if err := f.OpenStack.validate(); err != nil {
 			return err
+		}
+	}
+	if f.OpenStack != nil && f.OpenStack.Horizon != "" {
+		if u, err := url.Parse(f.OpenStack.Horizon); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
+			return errors.New("openstack.horizon: want the dashboard's address without credentials, for example https://dashboard.example.org/")
 		}
 	}
 	for i, b := range f.Notifications {
@@ -356,6 +397,26 @@ func (f File) Validate() error {
 		}
 	}
 	return f.Planner.validate(names)
+}
+
+func (e Exporter) validate() error {
+	if s := e.Shard; s != nil && (s.Of < 1 || s.Index < 0 || s.Index >= s.Of) {
+		return fmt.Errorf("exporter.shard: index %d of %d, want an index from 0 to of-1", s.Index, s.Of)
+	}
+	for _, c := range e.Compat {
+		if c != "openstack-exporter" {
+			return fmt.Errorf("exporter.compat: %q, want openstack-exporter", c)
+		}
+	}
+	if p := e.Pair; p != nil {
+		if u, err := url.Parse(p.Peer); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return errors.New("exporter.pair.peer: want the other exporter's address, http://host:9198 or https://host:9198")
+		}
+		if (p.User == "") != (p.PasswordFile == "") {
+			return errors.New("exporter.pair: user and password_file go together")
+		}
+	}
+	return nil
 }
 
 // Password is the store's, from its file; empty without one.

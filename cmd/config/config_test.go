@@ -48,12 +48,18 @@ func TestParseNamesTheFault(t *testing.T) {
 		"tier":         {small + "    - {name: geo, pools: [geo/x]}", `there is no Ceph cluster "geo"`},
 		"tier twice":   {small + "    - {name: nvme, pools: [fast/x]}", `"nvme" is there twice`},
 		"set":          {"cloud: lab\nexporter: {sets: [all]}", `"all", want objects, perf or debug`},
+		"compat":       {"cloud: lab\nexporter: {compat: [ceph]}", `"ceph", want openstack-exporter`},
+		"shard":        {"cloud: lab\nexporter: {shard: {index: 2, of: 2}}", "want an index from 0 to of-1"},
+		"pair":         {"cloud: lab\nexporter: {pair: {peer: \"exporter-2:9198\"}}", "exporter.pair.peer"},
+		"pair's user":  {"cloud: lab\nexporter: {pair: {peer: \"https://x:1\", user: u}}", "go together"},
 		"alertmanager": {"cloud: lab\ncollector: {alertmanagers: [\"http://a:1\"]}", "want host:port"},
 		"no such API":  {"cloud: lab\nopenstack: {cloud: lab, budgets: {placment: {in_flight: 8}}}", `"placment" is no API; did you mean "placement"?`},
 		"in flight":    {"cloud: lab\nopenstack: {cloud: lab, budgets: {nova: {in_flight: -1}}}", "openstack.budgets.nova.in_flight: -1, want 1 to 256"},
 		"per second":   {"cloud: lab\nopenstack: {cloud: lab, budgets: {nova: {per_second: .nan}}}", "openstack.budgets.nova.per_second"},
 		"in a budget":  {"cloud: lab\nopenstack:\n  cloud: lab\n  budgets: {nova: {inflight: 1}}", `unknown field "inflight"; did you mean "in_flight"?`},
 		"store url":    {"cloud: lab\nstore: {url: \"tcp://x:9000\"}", "store.url"},
+		"horizon":      {"cloud: lab\nopenstack: {cloud: x, horizon: \"dash.example.org\"}", "openstack.horizon: want the dashboard's address"},
+		"horizon user": {"cloud: lab\nopenstack: {cloud: x, horizon: \"https://u:p@dash.example.org\"}", "openstack.horizon"},
 		"password":     {"cloud: lab\nnotifications: [{url: \"http://x\"}]", "notifications[0].url"},
 	} {
 		_, err := Parse("m.yaml", []byte(c.content))

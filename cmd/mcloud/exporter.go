@@ -34,7 +34,7 @@ func exporterCommand(s *settings.Settings) *cobra.Command {
 			return runParts(cmd, f, logger, part)
 		},
 	}
-	command.AddCommand(metricsCommand())
+	command.AddCommand(metricsCommand(), checkCommand(s), estimateCommand(s))
 	return command
 }
 

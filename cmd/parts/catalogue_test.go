@@ -47,7 +47,56 @@ func (s set) with(others ...set) set {
 // scraped are the labels that scraping adds.
 var scraped = setOf("job", "instance")
 
-// known returns the labels of every metric that the product makes, by name.
+// foreign are metrics of other exporters that rules bring to our names
+// (alerts/rules/use.yml), as those exporters' pages have them. The example's scrape
+// configuration adds cloud and host.
+func foreign() map[string]set {
+	target := scraped.with(setOf("cloud", "host"))
+	metrics := map[string]set{
+		"node_cpu_seconds_total":                  setOf("cpu", "mode"),
+		"node_memory_MemTotal_bytes":              {},
+		"node_memory_MemAvailable_bytes":          {},
+		"libvirt_domain_openstack_info":           setOf("domain", "instance_name", "instance_id", "flavor_name", "user_name", "user_id", "project_name", "project_id"),
+		"libvirt_domain_info_meta":                setOf("domain", "uuid", "instance_name", "flavor", "user_name", "user_uuid", "project_name", "project_uuid", "root_type", "root_uuid"),
+		"libvirt_domain_vcpu_delay_seconds_total": setOf("domain", "vcpu"),
+		"libvirtd_domain_cpu_time":                setOf("uuid"),
+		"libvirtd_domain_vcpu_time":               setOf("uuid", "vcpu"),
+		"libvirtd_domain_balloon_maximum":         setOf("uuid"),
+	}
+	for _, m := range []string{"size_bytes", "avail_bytes"} {
+		metrics["node_filesystem_"+m] = setOf("device", "fstype", "mountpoint")
+	}
+	for _, m := range []string{"read_bytes", "written_bytes", "io_time_seconds"} {
+		metrics["node_disk_"+m+"_total"] = setOf("device")
+	}
+	for _, way := range []string{"receive", "transmit"} {
+		for _, m := range []string{"bytes", "drop", "errs"} {
+			metrics["node_network_"+way+"_"+m+"_total"] = setOf("device")
+		}
+		for _, m := range []string{"bytes", "drops"} {
+			metrics["libvirt_domain_interface_stats_"+way+"_"+m+"_total"] = setOf("domain", "target_device")
+		}
+	}
+	for _, m := range []string{"info_cpu_time_seconds_total", "info_virtual_cpus", "info_maximum_memory_bytes", "memory_stats_available_bytes", "memory_stats_usable_bytes", "memory_stats_rss_bytes"} {
+		metrics["libvirt_domain_"+m] = setOf("domain")
+	}
+	for _, way := range []string{"read", "write"} {
+		for _, m := range []string{"bytes", "requests"} {
+			metrics["libvirt_domain_block_stats_"+way+"_"+m+"_total"] = setOf("domain", "target_device")
+			metrics["libvirtd_domain_block_"+way+"_"+m] = setOf("uuid", "device", "path")
+		}
+	}
+	for _, m := range []string{"rx_bytes", "rx_drop", "tx_bytes", "tx_drop"} {
+		metrics["libvirtd_domain_net_"+m] = setOf("uuid", "interface")
+	}
+	for name := range metrics {
+		metrics[name] = metrics[name].with(target)
+	}
+	return metrics
+}
+
+// known returns the labels of every metric that the product makes or scrapes, by
+// name.
 func known(t *testing.T) map[string]set {
 	t.Helper()
 	metrics := map[string]set{
@@ -56,6 +105,7 @@ func known(t *testing.T) map[string]set {
 		// An alert has the labels of its expression too; none is relied on.
 		"ALERTS": scraped.with(setOf("alertname", "alertstate", "severity")),
 	}
+	maps.Copy(metrics, foreign())
 	for _, f := range Families() {
 		metrics[f.Name] = setOf(f.Labels...).with(scraped)
 		if strings.HasPrefix(f.Name, "mcloud_source_") {
@@ -215,6 +265,15 @@ func checkCall(metrics map[string]set, e *parser.Call) (set, error) {
 			return nil, err
 		}
 		result = result.with(have)
+	}
+	if e.Func.Name == "label_replace" {
+		if to, ok := e.Args[1].(*parser.StringLiteral); ok {
+			from, _ := e.Args[3].(*parser.StringLiteral)
+			if from != nil && !result[from.Val] {
+				return nil, fmt.Errorf("%s has no label %q to replace, only %s", e.Args[0], from.Val, result)
+			}
+			result = result.with(setOf(to.Val))
+		}
 	}
 	if e.Func.Name == "absent" {
 		// It answers with the labels that its matchers name exactly.

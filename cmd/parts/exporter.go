@@ -5,13 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"path/filepath"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"mcloud/cmd/config"
 	"mcloud/exporters"
+	"mcloud/exporters/compat"
 	"mcloud/exporters/oslo"
+	"mcloud/exporters/pair"
 	"mcloud/exporters/spool"
 )
 
@@ -23,88 +30,233 @@ func CollectorURL(f config.File) string {
 	return "http://" + f.Collector.Listen
 }
 
+// exporter is what stays while watches come and go.
+type exporter struct {
+	file    config.File
+	open    OpenMon
+	logger  *slog.Logger
+	poster  *spool.HTTPPoster
+	records *spool.Spool
+	pair    *pair.Pair // nil for an exporter that is alone
+	serving atomic.Pointer[http.Handler]
+}
+
 // Exporter wires the Sources, the notification consumers and the spool that
-// carries their records to the collector.
+// carries their records to the collector. One of a pair does so while it is
+// active; its spool delivers what it holds in any case.
 func Exporter(f config.File, open OpenMon, logger *slog.Logger) (Part, error) {
-	poster, err := spool.NewHTTPPoster(spool.HTTPOptions{URL: CollectorURL(f)})
-	if err != nil {
+	e := &exporter{file: f, open: open, logger: logger}
+	var err error
+	if e.poster, err = spool.NewHTTPPoster(spool.HTTPOptions{URL: CollectorURL(f)}); err != nil {
 		return Part{}, err
 	}
-	records, err := spool.Open(spool.Options{Dir: filepath.Join(f.DataDir, "spool"), Poster: poster, Logger: logger})
-	if err != nil {
+	if e.records, err = spool.Open(spool.Options{Dir: filepath.Join(f.DataDir, "spool"), Poster: e.poster, Logger: logger}); err != nil {
 		return Part{}, err
 	}
-	var sets []exporters.Set
-	for _, s := range f.Exporter.Sets {
-		sets = append(sets, exporters.Set(s))
-	}
-	runner := exporters.NewRunner(exporters.Options{Recorder: records, Logger: logger, Sets: sets, StopTimeout: 2 * time.Second})
-	if err := runner.Registry().Register(records); err != nil {
-		return Part{}, fmt.Errorf("metrics of the spool: %w", err)
-	}
-	sources, closeSources := Sources(f, open, logger)
-	if len(sources) == 0 {
-		logger.Warn(errNoSources.Error())
-	}
-	for _, s := range sources {
-		if err := runner.Add(s); err != nil {
-			closeSources()
-			return Part{}, err
-		}
-	}
-	var consumers []*oslo.Consumer
-	for _, b := range f.Notifications {
-		c, err := consumer(f, b, poster, logger)
-		if err == nil {
-			err = runner.Registry().Register(c)
-		}
+	if p := f.Exporter.Pair; p != nil {
+		e.pair, err = pair.New(pair.Options{
+			Peer: p.Peer, CA: p.CA, User: p.User, PasswordFile: p.PasswordFile,
+			Preferred: p.Preferred, Takeover: time.Duration(p.Takeover), Logger: logger,
+		})
 		if err != nil {
-			closeSources()
 			return Part{}, err
 		}
-		consumers = append(consumers, c)
+	}
+	// Made now so that a mistake in the configuration ends the start, not a takeover.
+	first, err := e.watch(true)
+	if err != nil {
+		return Part{}, err
 	}
 	ready := make(chan struct{})
 	return Part{
 		Name:  "exporter",
 		Ready: ready,
 		URL:   func() string { return "http://" + f.Exporter.Listen },
-		Run: func(ctx context.Context) error {
-			defer closeSources()
-			l, err := listen(f.Exporter.Listen, "exporter.listen")
-			if err != nil {
+		Run:   func(ctx context.Context) error { return e.run(ctx, first, ready) },
+	}, nil
+}
+
+// watch is one stretch of looking at the cloud, or of standing by.
+type watch struct {
+	active    bool
+	runner    *exporters.Runner
+	consumers []*oslo.Consumer
+	close     func()
+}
+
+// watch makes ready to look; one that is not active has nothing to look at.
+func (e *exporter) watch(active bool) (_ *watch, err error) {
+	var sets []exporters.Set
+	for _, s := range e.file.Exporter.Sets {
+		sets = append(sets, exporters.Set(s))
+	}
+	w := &watch{active: active, close: func() {}}
+	w.runner = exporters.NewRunner(exporters.Options{Recorder: e.records, Logger: e.logger, Sets: sets, StopTimeout: 2 * time.Second})
+	defer func() {
+		if err != nil {
+			w.close()
+		}
+	}()
+	if err := w.runner.Registry().Register(e.records); err != nil {
+		return nil, fmt.Errorf("metrics of the spool: %w", err)
+	}
+	if e.pair != nil {
+		if err := w.runner.Registry().Register(e.pair); err != nil {
+			return nil, fmt.Errorf("metrics of the pair: %w", err)
+		}
+	}
+	if !active {
+		return w, nil
+	}
+	shard := exporters.Shard{}
+	if s := e.file.Exporter.Shard; s != nil {
+		shard = exporters.Shard{Index: s.Index, Of: s.Of}
+	}
+	sources, closeSources := Sources(e.file, e.open, e.logger)
+	w.close = closeSources
+	if len(sources) == 0 {
+		e.logger.Warn(errNoSources.Error())
+	}
+	for _, s := range shard.Own(sources) {
+		if err := w.runner.Add(s); err != nil {
+			return nil, err
+		}
+	}
+	for i, b := range e.file.Notifications {
+		if !shard.Owns(fmt.Sprintf("notifications %d", i)) {
+			continue
+		}
+		c, err := consumer(e.file, b, e.poster, e.logger)
+		if err == nil {
+			err = w.runner.Registry().Register(c)
+		}
+		if err != nil {
+			return nil, err
+		}
+		w.consumers = append(w.consumers, c)
+	}
+	return w, nil
+}
+
+// run serves, delivers and watches until ctx ends.
+func (e *exporter) run(ctx context.Context, first *watch, ready chan<- struct{}) error {
+	l, err := listen(e.file.Exporter.Listen, "exporter.listen")
+	if err != nil {
+		first.close()
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { (*e.serving.Load()).ServeHTTP(w, r) })
+	if e.pair != nil {
+		mux.Handle("GET "+pair.Path, e.pair)
+	}
+	e.serve(first)
+	return together(ctx, func(run func(func(context.Context) error)) {
+		run(e.records.Run)
+		run(func(ctx context.Context) error { return e.watches(ctx, first) })
+		run(func(ctx context.Context) error { return serve(ctx, l, e.file.Exporter.WebConfig, mux, e.logger) })
+		if e.pair != nil {
+			run(e.pair.Run)
+		}
+		close(ready)
+	})
+}
+
+func (e *exporter) serve(w *watch) {
+	handler := w.runner.Handler()
+	if rules := CompatRules(e.file.Exporter.Compat); len(rules) > 0 {
+		mux := http.NewServeMux()
+		mux.Handle("/", handler)
+		mux.Handle("GET /metrics", promhttp.HandlerFor(compat.Gatherer(w.runner.Gatherer(), rules), promhttp.HandlerOpts{
+			ErrorLog: slog.NewLogLogger(e.logger.Handler(), slog.LevelError), ErrorHandling: promhttp.ContinueOnError,
+		}))
+		handler = mux
+	}
+	e.serving.Store(&handler)
+}
+
+// CompatRules are the translations for the peers named.
+func CompatRules(peers []string) []compat.Rule {
+	if slices.Contains(peers, "openstack-exporter") {
+		return compat.OpenStackExporter()
+	}
+	return nil
+}
+
+// watches runs one watch after the other, as the pair decides.
+func (e *exporter) watches(ctx context.Context, w *watch) error {
+	for {
+		want := e.pair == nil || e.pair.Active()
+		if w == nil || w.active != want {
+			if w != nil {
+				w.close()
+			}
+			var err error
+			if w, err = e.watch(want); err != nil {
 				return err
 			}
-			ctx, cancel := context.WithCancel(ctx)
-			defer cancel()
-			var (
-				parts sync.WaitGroup
-				mu    sync.Mutex
-				first error
-			)
-			run := func(f func(context.Context) error) {
-				parts.Go(func() {
-					if err := f(ctx); err != nil && !errors.Is(err, context.Canceled) {
-						mu.Lock()
-						first = errors.Join(first, err)
-						mu.Unlock()
-						cancel()
-					}
-				})
+			e.serve(w)
+		}
+		watching, stop := context.WithCancel(ctx)
+		done := make(chan error, 1)
+		go func() { done <- w.run(watching) }()
+		var err error
+		select {
+		case err = <-done:
+		case <-e.changes():
+			stop()
+			if late := <-done; late != nil {
+				e.logger.Warn("the watch that ends did not end cleanly", "error", late.Error())
 			}
-			run(records.Run)
-			run(runner.Run)
-			for _, c := range consumers {
-				run(c.Run)
+		}
+		stop()
+		w.close()
+		w = nil
+		if ctx.Err() != nil || err != nil && !errors.Is(err, context.Canceled) {
+			return err
+		}
+	}
+}
+
+// changes yields when the pair decides otherwise; never without one.
+func (e *exporter) changes() <-chan struct{} {
+	if e.pair == nil {
+		return nil
+	}
+	return e.pair.Changed()
+}
+
+func (w *watch) run(ctx context.Context) error {
+	return together(ctx, func(run func(func(context.Context) error)) {
+		run(w.runner.Run)
+		for _, c := range w.consumers {
+			run(c.Run)
+		}
+	})
+}
+
+// together runs what start hands to run until ctx ends or one of them fails, and
+// returns when all have ended.
+func together(ctx context.Context, start func(run func(func(context.Context) error))) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var (
+		parts sync.WaitGroup
+		mu    sync.Mutex
+		first error
+	)
+	start(func(f func(context.Context) error) {
+		parts.Go(func() {
+			if err := f(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				mu.Lock()
+				first = errors.Join(first, err)
+				mu.Unlock()
+				cancel()
 			}
-			run(func(ctx context.Context) error {
-				return serve(ctx, l, f.Exporter.WebConfig, runner.Handler(), logger)
-			})
-			close(ready)
-			parts.Wait()
-			return first
-		},
-	}, nil
+		})
+	})
+	parts.Wait()
+	return first
 }
 
 func consumer(f config.File, b config.Broker, poster oslo.Poster, logger *slog.Logger) (*oslo.Consumer, error) {

@@ -10,14 +10,20 @@ import (
 	"mcloud/exporters/openstack/cinder"
 	"mcloud/exporters/openstack/designate"
 	"mcloud/exporters/openstack/glance"
+	"mcloud/exporters/openstack/gnocchi"
 	"mcloud/exporters/openstack/heat"
 	"mcloud/exporters/openstack/horizon"
+	"mcloud/exporters/openstack/ironic"
 	"mcloud/exporters/openstack/keystone"
+	"mcloud/exporters/openstack/magnum"
+	"mcloud/exporters/openstack/manila"
 	"mcloud/exporters/openstack/masakari"
 	"mcloud/exporters/openstack/neutron"
 	"mcloud/exporters/openstack/nova"
 	"mcloud/exporters/openstack/octavia"
 	"mcloud/exporters/openstack/placement"
+	"mcloud/exporters/openstack/swift"
+	"mcloud/exporters/openstack/trove"
 	"mcloud/exporters/ovn"
 	"mcloud/exporters/ovs"
 )
@@ -34,7 +40,8 @@ func Families() []exporters.Family {
 		cinder.Sources(none, cinder.Config{}), neutron.Sources(none, neutron.Config{}),
 		glance.Sources(none, glance.Config{}), heat.Sources(none, heat.Config{}), octavia.Sources(none, octavia.Config{}),
 		barbican.Sources(none, barbican.Config{}), designate.Sources(none, designate.Config{}), masakari.Sources(none, masakari.Config{}),
-		horizon.Sources(none, horizon.Config{}),
+		horizon.Sources(none, horizon.Config{}), gnocchi.Sources(none, gnocchi.Config{}), ironic.Sources(none, ironic.Config{}),
+		magnum.Sources(none, magnum.Config{}), manila.Sources(none, manila.Config{}), swift.Sources(none, swift.Config{}), trove.Sources(none, trove.Config{}),
 		[]exporters.Source{
 			{Const: map[string]string{"cluster": ""}, Families: ceph.Families()},
 			{Const: map[string]string{"cloud": ""}, Families: ovn.Families()},

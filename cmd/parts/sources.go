@@ -16,14 +16,20 @@ import (
 	"mcloud/exporters/openstack/cinder"
 	"mcloud/exporters/openstack/designate"
 	"mcloud/exporters/openstack/glance"
+	"mcloud/exporters/openstack/gnocchi"
 	"mcloud/exporters/openstack/heat"
 	"mcloud/exporters/openstack/horizon"
+	"mcloud/exporters/openstack/ironic"
 	"mcloud/exporters/openstack/keystone"
+	"mcloud/exporters/openstack/magnum"
+	"mcloud/exporters/openstack/manila"
 	"mcloud/exporters/openstack/masakari"
 	"mcloud/exporters/openstack/neutron"
 	"mcloud/exporters/openstack/nova"
 	"mcloud/exporters/openstack/octavia"
 	"mcloud/exporters/openstack/placement"
+	"mcloud/exporters/openstack/swift"
+	"mcloud/exporters/openstack/trove"
 	"mcloud/exporters/ovn"
 	"mcloud/exporters/ovs"
 )
@@ -85,10 +91,15 @@ func Sources(f config.File, open OpenMon, logger *slog.Logger) (sources []export
 	}
 }
 
-func openStackSources(f config.File, o config.OpenStack, logger *slog.Logger) ([]exporters.Source, error) {
-	cloud, err := openstack.Connect(context.Background(), openstack.Options{
+// OpenStack connects to the cloud that f names; it asks it nothing yet.
+func OpenStack(f config.File, o config.OpenStack, logger *slog.Logger) (*openstack.Cloud, error) {
+	return openstack.Connect(context.Background(), openstack.Options{
 		CloudsFile: o.CloudsFile, Cloud: o.Cloud, Name: f.Cloud, Region: o.Region, Interface: o.Interface, SystemScope: o.SystemScope, Budgets: budgets(o), Logger: logger,
 	})
+}
+
+func openStackSources(f config.File, o config.OpenStack, logger *slog.Logger) ([]exporters.Source, error) {
+	cloud, err := OpenStack(f, o, logger)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +116,13 @@ func openStackSources(f config.File, o config.OpenStack, logger *slog.Logger) ([
 	sources = append(sources, barbican.Sources(cloud, barbican.Config{Period: 2 * period})...)
 	sources = append(sources, designate.Sources(cloud, designate.Config{Period: 2 * period})...)
 	sources = append(sources, masakari.Sources(cloud, masakari.Config{Period: 2 * period})...)
-	sources = append(sources, horizon.Sources(cloud, horizon.Config{Period: 2 * period})...)
+	sources = append(sources, horizon.Sources(cloud, horizon.Config{URL: o.Horizon, Period: 2 * period})...)
+	sources = append(sources, gnocchi.Sources(cloud, gnocchi.Config{Period: 4 * period})...)
+	sources = append(sources, ironic.Sources(cloud, ironic.Config{Period: 4 * period})...)
+	sources = append(sources, magnum.Sources(cloud, magnum.Config{Period: 4 * period})...)
+	sources = append(sources, manila.Sources(cloud, manila.Config{Period: 4 * period})...)
+	sources = append(sources, swift.Sources(cloud, swift.Config{Period: 10 * period})...)
+	sources = append(sources, trove.Sources(cloud, trove.Config{Period: 10 * period})...)
 	return sources, nil
 }
 

@@ -250,8 +250,8 @@ func (r *recorder) volumes(w *model.World, usage map[*model.Tier]model.Usage) {
 
 func (r *recorder) network(w *model.World) {
 	for _, n := range w.Networks {
-		r.add("openstack_neutron_network_ips_used", float64(n.Used()), "cloud", r.cloud, "network_id", n.ID, "name", n.Name)
-		r.add("openstack_neutron_network_ips_capacity", float64(n.Capacity()), "cloud", r.cloud, "network_id", n.ID, "name", n.Name)
+		r.add("openstack_neutron_network_ips_used", float64(n.Used()), "cloud", r.cloud, "network_id", n.ID, "name", n.Name, "ip_version", "4")
+		r.add("openstack_neutron_network_ips_capacity", float64(n.Capacity()), "cloud", r.cloud, "network_id", n.ID, "name", n.Name, "ip_version", "4")
 	}
 	for _, c := range w.AllChassis() {
 		r.add("ovn_chassis_nb_cfg_lag", float64(w.NBCfg-w.ConfigurationOf(c)), "cloud", r.cloud, "chassis", c.Name, "hostname", c.Hostname)

@@ -17,6 +17,7 @@ import (
 // such service the error wraps exporters.ErrAbsent; when it has several regions
 // to choose from, the error names them.
 func (c *Cloud) endpoint(catalog []v3.CatalogEntry, types []string) (string, error) {
+	creds := c.creds.current()
 	var regions []string
 	found := map[string]string{} // URL by region
 	for _, kind := range types {
@@ -26,7 +27,7 @@ func (c *Cloud) endpoint(catalog []v3.CatalogEntry, types []string) (string, err
 			}
 			for _, e := range entry.Endpoints {
 				region := cmp.Or(e.RegionID, e.Region)
-				if e.Interface != string(c.where.Availability) || c.where.Region != "" && region != c.where.Region {
+				if e.Interface != string(creds.where.Availability) || creds.where.Region != "" && region != creds.where.Region {
 					continue
 				}
 				if _, again := found[region]; !again {
@@ -44,10 +45,10 @@ func (c *Cloud) endpoint(catalog []v3.CatalogEntry, types []string) (string, err
 		return found[regions[0]], nil
 	case 0:
 		return "", fmt.Errorf("%w: no %s endpoint of type %s in region %s of the catalogue of cloud %q",
-			exporters.ErrAbsent, c.where.Availability, types[0], cmp.Or(c.where.Region, "(any)"), c.name)
+			exporters.ErrAbsent, creds.where.Availability, types[0], cmp.Or(creds.where.Region, "(any)"), c.name)
 	}
 	slices.Sort(regions)
-	return "", fmt.Errorf("cloud %q has %s in regions %s: set region_name in %s", c.name, types[0], strings.Join(regions, ", "), c.file)
+	return "", fmt.Errorf("cloud %q has %s in regions %s: set region_name in %s", c.name, types[0], strings.Join(regions, ", "), creds.file)
 }
 
 var versionSegment = regexp.MustCompile(`^v\d+(\.\d+)?$`)

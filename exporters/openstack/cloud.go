@@ -3,7 +3,8 @@
 //
 // Connect reads clouds.yaml and asks nothing yet: an unreachable Keystone is an
 // error of each look, not of the program's start. All services share one token,
-// which is renewed before it expires and once after a 401. Every call has a
+// which is renewed before it expires and once after a 401; each login reads
+// clouds.yaml anew, so a changed password needs no restart. Every call has a
 // deadline, a cap on the answer's size, and a place in its API's budget (calls
 // in flight and per second); a 429 or 503 pauses its API for the time that
 // Retry-After asks for, within a bound. Get and List are all that the packages
@@ -16,7 +17,10 @@
 // changed; Nova 4 a minute (servers are asked for by changes-since, with a full
 // list each 10 minutes) plus 1 for each server that changed; Cinder 4, with one
 // more for each further thousand volumes or snapshots; Neutron 7 each 2 minutes;
-// 1 for each service of the catalogue to see whether it is up.
+// 1 for each service of the catalogue to see whether it is up. Each 2 minutes, as
+// far as they are there: Barbican 3, Masakari 2 plus 1 for each segment, Horizon 2,
+// Ironic 2, Manila 2, Gnocchi 1, Magnum 1; each 5, Trove 1 and Swift a twelfth of
+// the projects.
 package openstack
 
 import (
@@ -28,8 +32,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/gophercloud/gophercloud/v2"
 )
 
 // Options say which cloud to connect to, and how gently.
@@ -52,6 +54,10 @@ type Options struct {
 	MaxAnswerBytes int64
 	// Budgets by API name ("nova"); BudgetOf for the others.
 	Budgets map[string]Budget
+	// CatalogAge is how old the catalogue may be when an endpoint of it cannot be
+	// reached: an older one is read again, for the service may have moved. 1
+	// minute if zero. Without such a fault it is read anew each 15 minutes.
+	CatalogAge time.Duration
 	// MaxMicroversions lowers the newest microversion asked for, by API name.
 	MaxMicroversions map[string]string
 	// Logger is slog.Default() if nil.
@@ -70,21 +76,30 @@ type API struct {
 	// microversions. Min and Max are the range that its package understands.
 	Header   string
 	Min, Max Microversion
+	// OwnHeader carries the microversion, alone, of an API that does not know
+	// OpenStack-API-Version: "X-OpenStack-Manila-API-Version".
+	OwnHeader string
+	// Unscoped cuts what follows the version in the endpoint's path, because it
+	// names one project and the paths asked for name their own: Swift's
+	// /v1/AUTH_….
+	Unscoped bool
 	// Always are headers of each call: Designate's X-Auth-All-Projects.
 	Always map[string]string
 	// Markers says that lists do not link to their next page: a page with as many
 	// objects as the query's limit is followed by one that starts behind its last
 	// object (Heat, Masakari).
 	Markers bool
+	// Offsets says that the links to the next page are not to be believed: a page
+	// with as many objects as the query's limit is followed by the one at the next
+	// offset (Manila, which ignores the marker that its own links have).
+	Offsets bool
 }
 
 // Cloud is a connection. Its methods may be called concurrently.
 type Cloud struct {
 	name   string
 	opts   Options
-	file   string // of clouds.yaml, for messages
-	auth   gophercloud.AuthOptions
-	where  gophercloud.EndpointOpts
+	creds  *credentialFile
 	http   *http.Client
 	log    *slog.Logger
 	tokens *tokens
@@ -103,13 +118,13 @@ func Connect(_ context.Context, opts Options) (*Cloud, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
 	}
+	opts.CatalogAge = cmp.Or(opts.CatalogAge, time.Minute)
 	creds, err := readClouds(opts)
 	if err != nil {
 		return nil, err
 	}
 	c := &Cloud{
-		name: cmp.Or(opts.Name, creds.cloud), opts: opts, file: creds.file,
-		auth: creds.auth, where: creds.where,
+		name: cmp.Or(opts.Name, creds.cloud), opts: opts, creds: newCredentialFile(opts, creds),
 		log: opts.Logger, versions: map[string]*negotiation{},
 	}
 	base := http.DefaultTransport.(*http.Transport).Clone()
@@ -126,7 +141,7 @@ func Connect(_ context.Context, opts Options) (*Cloud, error) {
 		},
 	}
 	c.projects.busy = make(chan struct{}, 1)
-	c.tokens = &tokens{renew: c.authenticate, busy: make(chan struct{}, 1)}
+	c.tokens = &tokens{renew: c.authenticate, changed: c.creds.changed, busy: make(chan struct{}, 1)}
 	return c, nil
 }
 
@@ -144,6 +159,26 @@ func (c *Cloud) Admin(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	return t.admin, nil
+}
+
+// ProjectID is the project that the account's token belongs to; "" for a token of
+// the system or a domain. Barbican and Swift show it its own, whatever its role.
+func (c *Cloud) ProjectID(ctx context.Context) (string, error) {
+	t, err := c.tokens.get(ctx)
+	if err != nil {
+		return "", err
+	}
+	return t.project, nil
+}
+
+// Endpoint is where the catalogue says that the API is, as it stands there. When
+// it has no such service the error wraps exporters.ErrAbsent.
+func (c *Cloud) Endpoint(ctx context.Context, api API) (string, error) {
+	t, err := c.tokens.get(ctx)
+	if err != nil {
+		return "", err
+	}
+	return c.endpoint(t.catalog, api.Types)
 }
 
 // identityURL is the root of Keystone's v3 API by clouds.yaml, without a slash

@@ -134,7 +134,7 @@ func FuzzAnswers(f *testing.F) {
 			Created Time  `json:"created"`
 			On      Bool  `json:"on"`
 		}]
-		if _, err := l.add(&a, API{}, "servers"); err != nil && len(l.Objects) > 0 {
+		if _, err := l.add(&a, API{}, "servers", nil); err != nil && len(l.Objects) > 0 {
 			t.Errorf("%d objects with %v", len(l.Objects), err)
 		}
 		for _, e := range l.Failed {

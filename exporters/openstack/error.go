@@ -1,9 +1,12 @@
 package openstack
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -55,7 +58,16 @@ func (e *Error) Kind() string {
 	case e.Code != 0:
 		return exporters.HTTPKind(e.Code)
 	}
-	return exporters.KindOf(e.Err)
+	return callKind(e.Err)
+}
+
+// callKind is the kind of a call's error. An EOF where an answer should begin is
+// a connection that was closed on us, as by a proxy without a backend.
+func callKind(err error) string {
+	if errors.Is(err, io.EOF) {
+		return exporters.KindRefused
+	}
+	return exporters.KindOf(err)
 }
 
 // asError turns what net/http or gophercloud gave into an Error.
@@ -78,7 +90,23 @@ func (c *Cloud) asError(api, method, path string, err error) *Error {
 			e.Message = at.Host
 		}
 	}
+	e.Hint = c.certificateHint(err)
 	return e
+}
+
+// certificateHint says what to do about a certificate that is not trusted; "" for
+// other errors.
+func (c *Cloud) certificateHint(err error) string {
+	var refused *tls.CertificateVerificationError
+	if !errors.As(err, &refused) {
+		return ""
+	}
+	creds := c.creds.current()
+	var unknown x509.UnknownAuthorityError
+	if errors.As(err, &unknown) {
+		return fmt.Sprintf("name the file of the CA that signed it as cacert of cloud %q in %s", creds.cloud, creds.file)
+	}
+	return "the service's certificate has to be renewed, or is for another name than the endpoint's"
 }
 
 // statusError is a call that was answered, but not with success.
@@ -108,28 +136,33 @@ func faultMessage(body []byte) string {
 		}
 		return shorten(text)
 	}
-	return shorten(findMessage(v, 4))
+	// A title says no more than the status; the sentence may lie deeper than it.
+	text := findMessage(v, 4, "message", "detail", "faultstring")
+	if text == "" {
+		text = findMessage(v, 4, "title", "description")
+	}
+	return shorten(text)
 }
 
-func findMessage(v any, depth int) string {
+func findMessage(v any, depth int, keys ...string) string {
 	if depth == 0 {
 		return ""
 	}
 	switch v := v.(type) {
 	case map[string]any:
-		for _, key := range []string{"message", "detail", "faultstring", "title", "description"} {
+		for _, key := range keys {
 			if s, ok := v[key].(string); ok && s != "" {
 				return s
 			}
 		}
 		for _, inner := range v {
-			if s := findMessage(inner, depth-1); s != "" {
+			if s := findMessage(inner, depth-1, keys...); s != "" {
 				return s
 			}
 		}
 	case []any:
 		for _, inner := range v {
-			if s := findMessage(inner, depth-1); s != "" {
+			if s := findMessage(inner, depth-1, keys...); s != "" {
 				return s
 			}
 		}

@@ -39,19 +39,67 @@ func (a *Answer) Decode(member string, v any) error {
 // negotiated microversion. Any status but 200 is an *Error; a service that the
 // catalogue does not have gives one that wraps exporters.ErrAbsent.
 func (c *Cloud) Get(ctx context.Context, api API, path string, query url.Values) (*Answer, error) {
+	raw, err := c.GetRaw(ctx, api, path, query)
+	if err != nil {
+		return nil, err
+	}
+	a := &Answer{Microversion: raw.Microversion, Time: time.Now().UTC().Truncate(time.Second)}
+	if err := json.Unmarshal(raw.Body, &a.Members); err != nil {
+		return nil, &Error{API: api.Name, Method: http.MethodGet, Path: path, Err: err, kind: exporters.KindDecode}
+	}
+	if at, err := http.ParseTime(raw.Header.Get("Date")); err == nil {
+		a.Time = at.UTC()
+	}
+	return a, nil
+}
+
+// Raw is a success as it came, for the APIs that do not say everything in a JSON
+// object: Gnocchi's lists, Swift's headers.
+type Raw struct {
+	Body         []byte
+	Header       http.Header
+	Microversion Microversion
+}
+
+// GetRaw is Get without reading the answer. Statuses other than 200 and 204 are
+// an *Error.
+func (c *Cloud) GetRaw(ctx context.Context, api API, path string, query url.Values) (*Raw, error) {
 	t, err := c.tokens.get(ctx)
 	if err != nil {
 		return nil, err
 	}
 	a, err := c.get(ctx, api, path, query, t)
-	if status(err) == http.StatusUnauthorized {
+	switch {
+	case status(err) == http.StatusUnauthorized:
 		// The token was revoked, or Keystone lost it. One fresh token, one more try.
 		if t, err = c.tokens.replace(ctx, t); err != nil {
 			return nil, err
 		}
 		a, err = c.get(ctx, api, path, query, t)
+	case c.mayHaveMoved(err, t):
+		fresh, renewErr := c.tokens.replace(ctx, t)
+		if renewErr == nil && c.moved(api, t, fresh) {
+			a, err = c.get(ctx, api, path, query, fresh)
+		}
 	}
 	return a, err
+}
+
+// mayHaveMoved says that nobody answered where the catalogue says that the
+// service is, and that the catalogue is old enough to be asked for again.
+func (c *Cloud) mayHaveMoved(err error, t *token) bool {
+	if err == nil || status(err) != 0 || time.Since(t.issued) < c.opts.CatalogAge {
+		return false
+	}
+	kind := exporters.KindOf(err)
+	return kind == exporters.KindRefused || kind == exporters.KindTimeout
+}
+
+// moved says that a newer catalogue has the service elsewhere.
+func (c *Cloud) moved(api API, before, after *token) bool {
+	was, _ := c.endpoint(before.catalog, api.Types)
+	is, err := c.endpoint(after.catalog, api.Types)
+	return err == nil && is != was
 }
 
 func status(err error) int {
@@ -61,14 +109,17 @@ func status(err error) int {
 	return 0
 }
 
-func (c *Cloud) get(ctx context.Context, api API, path string, query url.Values, t *token) (*Answer, error) {
+func (c *Cloud) get(ctx context.Context, api API, path string, query url.Values, t *token) (*Raw, error) {
 	base, use, err := c.negotiate(ctx, api, t)
 	if err != nil {
 		return nil, err
 	}
 	header := map[string]string{"X-Auth-Token": t.id}
 	maps.Copy(header, api.Always)
-	if api.Header != "" {
+	switch {
+	case api.OwnHeader != "":
+		header[api.OwnHeader] = use.String()
+	case api.Header != "":
 		header["OpenStack-API-Version"] = api.Header + " " + use.String()
 	}
 	at := base + path
@@ -83,20 +134,13 @@ func (c *Cloud) get(ctx context.Context, api API, path string, query url.Values,
 		}
 		return nil, e
 	}
-	if code != http.StatusOK {
+	if code != http.StatusOK && code != http.StatusNoContent {
 		if code == http.StatusNotAcceptable {
 			c.forget(api.Name) // it was upgraded or moved back: negotiate again
 		}
 		return nil, statusError(api.Name, path, code, body)
 	}
-	a := &Answer{Microversion: use, Time: time.Now().UTC().Truncate(time.Second)}
-	if err := json.Unmarshal(body, &a.Members); err != nil {
-		return nil, &Error{API: api.Name, Method: http.MethodGet, Path: path, Err: err, kind: exporters.KindDecode}
-	}
-	if at, err := http.ParseTime(answered.Get("Date")); err == nil {
-		a.Time = at.UTC()
-	}
-	return a, nil
+	return &Raw{Body: body, Header: answered, Microversion: use}, nil
 }
 
 // maxErrorBytes bounds what is read of an answer that is not a success.
@@ -122,7 +166,7 @@ func (c *Cloud) send(ctx context.Context, api, at string, header map[string]stri
 	if resp.StatusCode >= 400 {
 		from = io.LimitReader(from, maxErrorBytes)
 	}
-	body, err := io.ReadAll(from)
+	body, err := readAll(from)
 	if err != nil && resp.StatusCode < 400 {
 		return 0, nil, nil, fmt.Errorf("reading the answer: %w", err)
 	}

@@ -17,14 +17,20 @@ import (
 	"mcloud/exporters/openstack/cinder"
 	"mcloud/exporters/openstack/designate"
 	"mcloud/exporters/openstack/glance"
+	"mcloud/exporters/openstack/gnocchi"
 	"mcloud/exporters/openstack/heat"
 	"mcloud/exporters/openstack/horizon"
+	"mcloud/exporters/openstack/ironic"
 	"mcloud/exporters/openstack/keystone"
+	"mcloud/exporters/openstack/magnum"
+	"mcloud/exporters/openstack/manila"
 	"mcloud/exporters/openstack/masakari"
 	"mcloud/exporters/openstack/neutron"
 	"mcloud/exporters/openstack/nova"
 	"mcloud/exporters/openstack/octavia"
 	"mcloud/exporters/openstack/placement"
+	"mcloud/exporters/openstack/swift"
+	"mcloud/exporters/openstack/trove"
 )
 
 // allSources is everything that looks at one cloud.
@@ -42,6 +48,12 @@ func allSources(c *openstack.Cloud) []exporters.Source {
 	sources = append(sources, designate.Sources(c, designate.Config{})...)
 	sources = append(sources, masakari.Sources(c, masakari.Config{})...)
 	sources = append(sources, horizon.Sources(c, horizon.Config{})...)
+	sources = append(sources, gnocchi.Sources(c, gnocchi.Config{})...)
+	sources = append(sources, ironic.Sources(c, ironic.Config{})...)
+	sources = append(sources, magnum.Sources(c, magnum.Config{})...)
+	sources = append(sources, manila.Sources(c, manila.Config{})...)
+	sources = append(sources, swift.Sources(c, swift.Config{})...)
+	sources = append(sources, trove.Sources(c, trove.Config{})...)
 	return sources
 }
 

@@ -27,6 +27,8 @@ type Listing[T any] struct {
 	// Microversion and Time are those of the first page.
 	Microversion Microversion
 	Time         time.Time
+
+	shown int // to the function of Each, and not kept
 }
 
 // List asks for all pages of a collection: member is the name of its list in
@@ -34,6 +36,17 @@ type Listing[T any] struct {
 // decode into T are left out and named in Failed. With an error the Listing has
 // the pages that came before it, and is not complete.
 func List[T any](ctx context.Context, c *Cloud, api API, path, member string, query url.Values) (Listing[T], error) {
+	return list[T](ctx, c, api, path, member, query, nil)
+}
+
+// Each is List for a collection that is only counted: see gets every object and
+// none is kept, so that 120,000 ports cost the memory of one page. What see has
+// counted is right only when there was no error.
+func Each[T any](ctx context.Context, c *Cloud, api API, path, member string, query url.Values, see func(T)) (Listing[T], error) {
+	return list(ctx, c, api, path, member, query, see)
+}
+
+func list[T any](ctx context.Context, c *Cloud, api API, path, member string, query url.Values, see func(T)) (Listing[T], error) {
 	var l Listing[T]
 	query = maps.Clone(query)
 	if query == nil {
@@ -45,7 +58,7 @@ func List[T any](ctx context.Context, c *Cloud, api API, path, member string, qu
 		a, err := c.Get(ctx, api, path, query)
 		var onThis []json.RawMessage
 		if err == nil {
-			onThis, err = l.add(a, api, member)
+			onThis, err = l.add(a, api, member, see)
 		}
 		if err != nil {
 			return l, onPage(page, err)
@@ -53,9 +66,17 @@ func List[T any](ctx context.Context, c *Cloud, api API, path, member string, qu
 		if page == 1 {
 			l.Microversion, l.Time = a.Microversion, a.Time
 		}
+		if page == 1 {
+			if err := lifeless(api, path, query, len(onThis)); err != nil {
+				return l, err
+			}
+		}
 		next, err := nextPage(a, member)
 		if next == nil && api.Markers {
 			next = markerBehind(onThis, query)
+		}
+		if api.Offsets {
+			next, err = offsetBehind(onThis, query), nil
 		}
 		if err != nil || next == nil {
 			return l, onPage(page, err)
@@ -82,20 +103,30 @@ func onPage(page int, err error) error {
 }
 
 // add decodes the objects of one page, and returns them raw.
-func (l *Listing[T]) add(a *Answer, api API, member string) ([]json.RawMessage, error) {
+func (l *Listing[T]) add(a *Answer, api API, member string, see func(T)) ([]json.RawMessage, error) {
 	var raws []json.RawMessage
 	if err := a.Decode(member, &raws); err != nil {
 		return nil, &Error{API: api.Name, Method: http.MethodGet, Path: "…/" + member, Err: err, kind: exporters.KindDecode}
 	}
+	l.take(raws, member, see)
+	return raws, nil
+}
+
+// take decodes objects, for see or to keep; those that it cannot, it names.
+func (l *Listing[T]) take(raws []json.RawMessage, member string, see func(T)) {
 	for _, raw := range raws {
 		var object T
 		if err := json.Unmarshal(raw, &object); err != nil {
 			l.Failed = append(l.Failed, exporters.ObjectError{Object: objectName(member, raw), Err: err})
 			continue
 		}
+		if see != nil {
+			see(object)
+			l.shown++
+			continue
+		}
 		l.Objects = append(l.Objects, object)
 	}
-	return raws, nil
 }
 
 // markerBehind is what a further page of an API without links is asked with; nil
@@ -110,6 +141,17 @@ func markerBehind(raws []json.RawMessage, query url.Values) url.Values {
 		return nil
 	}
 	return url.Values{"marker": {id}}
+}
+
+// offsetBehind is what a further page of an API with offsets is asked with; nil
+// when this one was not full, or no limit was asked for.
+func offsetBehind(raws []json.RawMessage, query url.Values) url.Values {
+	limit, err := strconv.Atoi(query.Get("limit"))
+	if err != nil || limit <= 0 || len(raws) < limit {
+		return nil
+	}
+	offset, _ := strconv.Atoi(query.Get("offset")) // the first page has none
+	return url.Values{"offset": {strconv.Itoa(offset + len(raws))}}
 }
 
 // objectID is the first of the members that a raw object has; "" without any.

@@ -23,6 +23,7 @@ import (
 
 	"gopkg.in/yaml.v2"
 
+	"mcloud/exporters"
 	"mcloud/exporters/openstack"
 )
 
@@ -37,6 +38,7 @@ type recorder struct {
 	targets map[string]string                     // service → origin of its endpoint
 	answers map[string]map[string]json.RawMessage // service → key of a fakeCloud → answer
 	paths   map[string]string                     // service → path of its endpoint
+	full    bool                                  // hide what Placement says of all providers at once
 }
 
 // TestRecord is run by hand:
@@ -62,7 +64,27 @@ func TestRecord(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		look(t, nil, ofSystem(cloud, *record)...)
+		sources := ofSystem(cloud, *record)
+		lookFor(t, exporters.Options{Sets: []exporters.Set{exporters.SetObjects}}, sources...)
+		for _, s := range sources { // a second look asks otherwise: for what changed
+			if _, err := collect(t, s); err != nil {
+				t.Errorf("%s: %v", s.Name, err)
+			}
+		}
+		cloud.Close()
+	}
+	if *record == "placement" { // once more as if no provider had room, for what is asked of each then
+		r.full = true
+		cloud, err := openstack.Connect(t.Context(), openstack.Options{CloudsFile: clouds, Cloud: "lab-admin", Name: "lab"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sources := ofSystem(cloud, *record)
+		for range 9 { // one provider's allocations more at each
+			if _, err := collect(t, sources[0]); err != nil {
+				t.Error(err)
+			}
+		}
 		cloud.Close()
 	}
 
@@ -138,6 +160,14 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		http.NotFound(w, req)
 		return
 	}
+	if r.full && strings.HasSuffix(rest, "allocation_candidates") {
+		_, _ = io.WriteString(w, `{"allocation_requests": [], "provider_summaries": {}}`)
+		return
+	}
+	if r.full && req.URL.Query().Has("member_of") {
+		http.NotFound(w, req)
+		return
+	}
 	req.URL.Path, req.Header["Accept-Encoding"] = "/"+rest, nil
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(at) },
@@ -150,7 +180,11 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 				body = r.moved(body)
 			}
 			if json.Valid(body) && resp.StatusCode < 400 && req.Method == http.MethodGet {
-				r.keep(service, base, req, body)
+				kept := body
+				if service == "swift" {
+					kept = withHeaders(resp.Header, body)
+				}
+				r.keep(service, base, req, kept)
 			}
 			resp.Body = io.NopCloser(bytes.NewReader(body))
 			resp.ContentLength = int64(len(body))
@@ -159,6 +193,21 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		},
 	}
 	proxy.ServeHTTP(w, req)
+}
+
+// withHeaders keeps what Swift says of an account in headers beside the body.
+func withHeaders(h http.Header, body []byte) []byte {
+	headers := map[string]string{}
+	for name := range h {
+		if strings.HasPrefix(name, "X-Account-") {
+			headers[name] = h.Get(name)
+		}
+	}
+	text, err := json.Marshal(map[string]any{"headers": headers, "body": json.RawMessage(body)})
+	if err != nil {
+		panic(err)
+	}
+	return text
 }
 
 var inPath = regexp.MustCompile(`^v\d+(\.\d+)?$`)
@@ -180,24 +229,39 @@ func (r *recorder) keep(service, base string, req *http.Request, body []byte) {
 		}
 		key = "/" + key
 	}
-	query := req.URL.Query()
-	if query.Has("changes-since") {
-		query.Set("changes-since", "T")
-	}
+	query := withoutTime(req.URL.Query())
 	if key != "version document" {
 		if len(query) > 0 {
 			key += "?" + query.Encode()
 		}
-		if _, version, ok := strings.Cut(req.Header.Get("OpenStack-API-Version"), " "); ok {
-			key += " @" + version
-		}
+		key += askedVersion(req)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.answers[service] == nil {
 		r.answers[service] = map[string]json.RawMessage{}
 	}
+	if before := r.answers[service][key]; query.Has("changes-since") && len(before) > len(body) {
+		return // the first look asks for more than what changed a moment ago
+	}
 	r.answers[service][key] = body
+}
+
+// alsoCatalogued adds the services that MCLOUD_RECORD_ALSO names to a catalogue, or
+// puts them in the place of those that it has, so that what runs beside the lab can
+// be recorded without changing the lab's: "baremetal=http://127.0.0.1:16385,…".
+func alsoCatalogued(catalog []any) []any {
+	for entry := range strings.SplitSeq(os.Getenv("MCLOUD_RECORD_ALSO"), ",") {
+		kind, at, ok := strings.Cut(entry, "=")
+		if !ok {
+			continue
+		}
+		catalog = slices.DeleteFunc(catalog, func(e any) bool { return e.(map[string]any)["type"] == kind })
+		catalog = append(catalog, map[string]any{"type": kind, "name": kind, "endpoints": []any{
+			map[string]any{"interface": "public", "region_id": "RegionOne", "region": "RegionOne", "url": at},
+		}})
+	}
+	return catalog
 }
 
 // moved rewrites the catalogue so that every endpoint leads through here.
@@ -207,11 +271,13 @@ func (r *recorder) moved(body []byte) []byte {
 		return body
 	}
 	catalog, _ := answer["token"]["catalog"].([]any)
+	catalog = alsoCatalogued(catalog)
+	answer["token"]["catalog"] = catalog
 	for _, entry := range catalog {
 		entry := entry.(map[string]any)
 		name := map[string]string{
 			"identity": "keystone", "compute": "nova", "network": "neutron", "image": "glance", "volumev3": "cinder", "block-storage": "cinder",
-			"orchestration": "heat", "load-balancer": "octavia", "key-manager": "barbican", "dns": "designate", "instance-ha": "masakari",
+			"orchestration": "heat", "metric": "gnocchi", "baremetal": "ironic", "container-infra": "magnum", "sharev2": "manila", "object-store": "swift", "database": "trove", "load-balancer": "octavia", "key-manager": "barbican", "dns": "designate", "instance-ha": "masakari",
 		}[entry["type"].(string)]
 		if name == "" {
 			name = entry["type"].(string)
@@ -237,7 +303,8 @@ func (r *recorder) moved(body []byte) []byte {
 
 var (
 	ids36  = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
-	ids32  = regexp.MustCompile(`\b[0-9a-f]{32}\b`)
+	ids32  = regexp.MustCompile(`(\b|AUTH_)[0-9a-f]{32}\b`)
+	script = regexp.MustCompile(`"OS-EXT-SRV-ATTR:user_data": "[^"]+"`)
 	origin = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 )
 
@@ -252,6 +319,13 @@ func anonymous(text []byte) []byte {
 		h := digits(id)
 		return []byte(h[:8] + "-0000-4000-8000-" + h[8:20])
 	})
-	text = ids32.ReplaceAllFunc(text, func(id []byte) []byte { return []byte(digits(id)) })
+	text = ids32.ReplaceAllFunc(text, func(id []byte) []byte {
+		id, account := bytes.CutPrefix(id, []byte("AUTH_"))
+		if account {
+			return []byte("AUTH_" + digits(id))
+		}
+		return []byte(digits(id))
+	})
+	text = script.ReplaceAll(text, []byte(`"OS-EXT-SRV-ATTR:user_data": "cmVkYWN0ZWQ="`))
 	return origin.ReplaceAll(text, []byte("http://api.example.org"))
 }

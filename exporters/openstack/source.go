@@ -17,7 +17,7 @@ func (c *Cloud) Source(name, system string, period, timeout time.Duration, colle
 
 // NoteIn counts the listing in a look: what was seen, and what failed by name.
 func (l Listing[T]) NoteIn(s *exporters.Snapshot) {
-	s.Seen += len(l.Objects) + len(l.Failed)
+	s.Seen += len(l.Objects) + l.shown + len(l.Failed)
 	s.Failed = append(s.Failed, l.Failed...)
 }
 
@@ -27,9 +27,13 @@ type Call struct {
 	API   API
 	Path  string // "/os-services"; {project} is a project's id, {id} see Of
 	Query map[string]string
-	// Of is the list whose first object's id (or uuid) takes the place of {id}:
-	// path and member. Empty for a Path without {id}.
+	// Of is the list whose first object's uuid or id takes the place of {id}: path
+	// with its query, and member. Empty for a Path without {id}.
 	Of, OfMember string
+	// Owner is the member with an object's project, for a list that has those of
+	// all projects: "tenant_id". A service may answer an account without rights
+	// with its own project's objects instead of refusing.
+	Owner string
 	// Rule is the service's policy rule that decides, as its policy.yaml spells it.
 	Rule string
 	// Role is the role that Rule asks for by default: "admin", "reader", …

@@ -1,6 +1,7 @@
 package openstack
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -70,6 +71,7 @@ func newTransport(base http.RoundTripper, opts Options) *transport {
 // gate is one API's budget.
 type gate struct {
 	slots chan struct{}
+	large chan struct{} // held while an answer beyond largeAnswer is read
 	rate  *rate.Limiter
 
 	mu     sync.Mutex
@@ -90,7 +92,7 @@ func (t *transport) gate(api string) *gate {
 		if b.PerSecond <= 0 {
 			limit = rate.Inf
 		}
-		g = &gate{slots: make(chan struct{}, b.InFlight), rate: rate.NewLimiter(limit, b.InFlight)}
+		g = &gate{slots: make(chan struct{}, b.InFlight), large: make(chan struct{}, 1), rate: rate.NewLimiter(limit, b.InFlight)}
 		t.gates[api] = g
 	}
 	return g
@@ -205,18 +207,29 @@ func (t *transport) once(req *http.Request, api string, g *gate) (*http.Response
 	if err != nil {
 		cancel()
 		g.leave()
-		exporters.CountCall(req.Context(), api, exporters.KindOf(err), took)
+		exporters.CountCall(req.Context(), api, callKind(err), took)
 		return nil, err
 	}
 	exporters.CountCall(req.Context(), api, strconv.Itoa(resp.StatusCode), took)
-	resp.Body = &answerBody{from: resp.Body, left: t.most, most: t.most, done: func() { cancel(); g.leave() }}
+	left := t.most
+	if resp.ContentLength > t.most {
+		left = -1 // it need not be read to know
+	}
+	resp.Body = &answerBody{from: resp.Body, ctx: ctx, gate: g, left: left, most: t.most, done: func() { cancel(); g.leave() }}
 	return resp, nil
 }
+
+// largeAnswer is from how many bytes on only one answer of an API is read at a
+// time: an API gone mad must not fill the memory with InFlight of them.
+const largeAnswer = 8 << 20
 
 // answerBody ends an answer that is larger than allowed and gives the call's
 // slot back when it is closed.
 type answerBody struct {
 	from       io.ReadCloser
+	ctx        context.Context
+	gate       *gate
+	large      bool // whether it holds gate.large
 	left, most int64
 	once       sync.Once
 	done       func()
@@ -225,6 +238,14 @@ type answerBody struct {
 func (b *answerBody) Read(p []byte) (int, error) {
 	if b.left < 0 {
 		return 0, exporters.WithKind(fmt.Errorf("the answer is larger than %d MiB", b.most>>20), exporters.KindOther)
+	}
+	if !b.large && b.most-b.left > largeAnswer {
+		select {
+		case b.gate.large <- struct{}{}:
+			b.large = true
+		case <-b.ctx.Done():
+			return 0, fmt.Errorf("waiting for another large answer: %w", b.ctx.Err())
+		}
 	}
 	// One byte more than allowed tells a full answer from one that is too long.
 	if int64(len(p)) > b.left+1 {
@@ -240,6 +261,31 @@ func (b *answerBody) Read(p []byte) (int, error) {
 
 func (b *answerBody) Close() error {
 	err := b.from.Close()
-	b.once.Do(b.done)
+	b.once.Do(func() {
+		if b.large {
+			<-b.gate.large
+		}
+		b.done()
+	})
 	return err
+}
+
+// readAll is io.ReadAll for answers that may be large: it does not copy what it
+// has again and again while it grows, which would cost several times its size.
+func readAll(from io.Reader) ([]byte, error) {
+	var full [][]byte
+	part := make([]byte, 0, 16<<10)
+	for {
+		n, err := from.Read(part[len(part):cap(part)])
+		part = part[:len(part)+n]
+		switch {
+		case err == io.EOF:
+			return bytes.Join(append(full, part), nil), nil
+		case err != nil:
+			return part, err // of a short answer, what came of it
+		case len(part) == cap(part):
+			full = append(full, part)
+			part = make([]byte, 0, min(2*cap(part), 4<<20))
+		}
+	}
 }

@@ -25,6 +25,10 @@ var (
 		Name: "openstack_api_response_seconds", Unit: "seconds", Type: exporters.Gauge, Set: exporters.SetBase, Labels: []string{"service"}, Call: "GET version document",
 		Help: "How long the service's API took to say its versions; absent when it did not answer.",
 	}
+	apiCertificate = &exporters.Family{
+		Name: "openstack_api_certificate_expiry_timestamp_seconds", Unit: "seconds", Type: exporters.Gauge, Set: exporters.SetBase, Labels: []string{"service"}, Call: "GET version document",
+		Help: "When the first of the certificates that the service's endpoint shows expires, as seconds since 1970, also when it is refused because it did; absent without TLS.",
+	}
 )
 
 // UpConfig configures UpSource.
@@ -41,7 +45,7 @@ func UpSource(c *Cloud, cfg UpConfig) exporters.Source {
 	}
 	return exporters.Source{
 		Name: "openstack_api", System: "openstack", Period: cfg.Period, Timeout: cfg.Period,
-		Const: map[string]string{"cloud": c.name}, Families: []*exporters.Family{apiUp, apiSeconds},
+		Const: map[string]string{"cloud": c.name}, Families: []*exporters.Family{apiUp, apiSeconds, apiCertificate},
 		Collector: exporters.CollectorFunc(c.collectUp),
 	}
 }
@@ -50,7 +54,7 @@ func UpSource(c *Cloud, cfg UpConfig) exporters.Source {
 const upTimeout = 10 * time.Second
 
 func (c *Cloud) collectUp(ctx context.Context) (*exporters.Snapshot, error) {
-	services := map[string]string{"keystone": c.auth.IdentityEndpoint}
+	services := map[string]string{"keystone": c.creds.current().auth.IdentityEndpoint}
 	var problems []error
 	t, err := c.tokens.get(ctx)
 	if err != nil {
@@ -77,17 +81,20 @@ func (c *Cloud) collectUp(ctx context.Context) (*exporters.Snapshot, error) {
 	var wait sync.WaitGroup
 	for name, at := range services {
 		wait.Go(func() {
-			took, err := c.knock(ctx, name, at)
+			v, err := c.knock(ctx, name, at)
 			mu.Lock()
 			defer mu.Unlock()
 			s.Seen++
+			if !v.Expires.IsZero() {
+				s.Add(apiCertificate, float64(v.Expires.Unix()), name)
+			}
 			if err != nil {
 				s.Add(apiUp, 0, name)
 				s.Failed = append(s.Failed, exporters.ObjectError{Object: "API of " + name, Err: err})
 				return
 			}
 			s.Add(apiUp, 1, name)
-			s.Add(apiSeconds, took.Seconds(), name)
+			s.Add(apiSeconds, v.Took.Seconds(), name)
 		})
 	}
 	wait.Wait()
@@ -97,39 +104,43 @@ func (c *Cloud) collectUp(ctx context.Context) (*exporters.Snapshot, error) {
 
 // knock asks for the document of all versions, which lies before the version in
 // the endpoint's path; where a proxy publishes only the versioned path, that one.
-func (c *Cloud) knock(ctx context.Context, name, endpoint string) (time.Duration, error) {
+func (c *Cloud) knock(ctx context.Context, name, endpoint string) (Visit, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" {
-		return 0, fmt.Errorf("the catalogue's endpoint is not a URL: %q", endpoint)
+		return Visit{}, fmt.Errorf("the catalogue's endpoint is not a URL: %q", endpoint)
 	}
 	places := []string{root(u)}
-	if name == "swift" {
+	switch name {
+	case "swift":
 		places = []string{root(u) + "info"} // swift has no version document
+	case "horizon":
+		places = []string{endpoint} // nor has a web page
 	}
-	if versioned := versionRoot(u); versioned != places[0] {
+	if versioned := versionRoot(u); versioned != places[0] && name != "horizon" {
 		places = append(places, versioned)
 	}
 	ctx, cancel := context.WithTimeout(ctx, upTimeout)
 	defer cancel()
 	for i, at := range places {
-		start := time.Now()
-		code, _, body, err := c.send(ctx, name, at, nil)
-		took := time.Since(start)
+		v, err := c.Visit(ctx, name, at, "application/json", maxKnockBytes)
 		switch {
-		case err != nil:
+		case err != nil && v.Code == 0:
 			e := c.asError(name, http.MethodGet, at, err)
 			e.Message = "" // the path has the host already
-			return 0, e
-		case code == http.StatusNotFound && i < len(places)-1:
-		case code == http.StatusNotFound || code >= 500:
-			return 0, statusError(name, at, code, body)
+			return v, e
+		case v.Code == http.StatusNotFound && i < len(places)-1:
+		case v.Code == http.StatusNotFound || v.Code >= 500:
+			return v, statusError(name, at, v.Code, v.Body)
 		default:
 			// Also a 401 or 403: the API is there and wants a token for this.
-			return took, nil
+			return v, err
 		}
 	}
-	return 0, errors.New("no version document")
+	return Visit{}, errors.New("no version document")
 }
+
+// maxKnockBytes bounds a version document.
+const maxKnockBytes = 1 << 20
 
 // known are the services by the types that they have in catalogues, the best
 // type first.

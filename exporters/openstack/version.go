@@ -72,6 +72,11 @@ func (c *Cloud) negotiate(ctx context.Context, api API, t *token) (string, Micro
 	}
 	if n.from != endpoint || time.Now().After(n.until) {
 		at := withVersion(u, api.Version)
+		if api.Unscoped {
+			if at, err = url.Parse(strings.TrimSuffix(versionRoot(at), "/")); err != nil {
+				return "", Microversion{}, err
+			}
+		}
 		offered := versionRange{}
 		if api.Header != "" {
 			if offered, err = c.offered(ctx, api, versionRoot(at), t); err != nil {
@@ -150,6 +155,10 @@ func (c *Cloud) offered(ctx context.Context, api API, document string, t *token)
 		if r.max.Major == api.Max.Major {
 			return r, nil
 		}
+	}
+	// Magnum says its microversions only before the version in the path.
+	if u, err := url.Parse(document); err == nil && root(u) != document {
+		return c.offered(ctx, api, root(u), t)
 	}
 	return versionRange{}, fmt.Errorf("%s at %s offers no microversions of %d.x; mcloud needs %v or newer", api.Name, document, api.Max.Major, api.Min)
 }

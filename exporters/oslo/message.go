@@ -88,7 +88,8 @@ func Parse(cloud, exchange string, body []byte) (mcloud.Event, error) {
 	if err != nil {
 		return mcloud.Event{}, malformed("%s %s: payload: %v", n.EventType, n.MessageID, err)
 	}
-	payload, err := json.Marshal(Payload{Publisher: n.PublisherID, RequestID: n.RequestID, Data: raw})
+	subject := subjectOf(n, data)
+	payload, err := json.Marshal(Payload{Publisher: n.PublisherID, RequestID: subject.request, Data: raw})
 	if err != nil {
 		return mcloud.Event{}, malformed("%s %s: payload: %v", n.EventType, n.MessageID, err)
 	}
@@ -98,9 +99,9 @@ func Parse(cloud, exchange string, body []byte) (mcloud.Event, error) {
 		Cloud:    cloud,
 		Source:   sourceOf(exchange, n.EventType),
 		Kind:     n.EventType,
-		Project:  projectOf(data, n.ProjectID),
-		Resource: resourceOf(data),
-		Severity: severityOf(n.Priority),
+		Project:  subject.project,
+		Resource: subject.resource,
+		Severity: subject.severity,
 		Payload:  payload,
 	}
 	if err := e.Validate(); err != nil {
@@ -141,7 +142,8 @@ func sourceOf(exchange, eventType string) string {
 	}
 	first, _, _ := strings.Cut(eventType, ".")
 	switch first {
-	case "compute", "instance", "compute_task", "scheduler", "aggregate", "keypair", "server_group", "service", "flavor":
+	case "compute", "instance", "compute_task", "scheduler", "aggregate", "keypair", "server_group", "servergroup", "service", "flavor",
+		"libvirt", "metrics", "external_instance_event":
 		return "nova"
 	case "identity":
 		return "keystone"
@@ -151,47 +153,12 @@ func sourceOf(exchange, eventType string) string {
 		return "heat"
 	case "dns":
 		return "designate"
-	case "network", "port", "subnet", "router", "floatingip", "security_group", "security_group_rule":
+	case "network", "port", "subnet", "subnetpool", "router", "floatingip", "security_group", "security_group_rule", "binding", "policy", "rbac_policy", "trunk":
 		return "neutron"
 	case "octavia":
 		return "octavia"
 	}
 	return "cinder"
-}
-
-// projectOf finds the owner in the payload, also one object down (Neutron);
-// the requester's project is the answer when the payload has none.
-func projectOf(data any, requester string) string {
-	if s := find(data, "tenant_id", "project_id", "owner"); s != "" {
-		return s
-	}
-	return requester
-}
-
-// resourceOf finds the id of what the notification is about: the most specific
-// key that the services use, then the lone object's id (Neutron), then the
-// CADF target (Keystone).
-func resourceOf(data any) string {
-	return find(data, "uuid", "instance_id", "instance_uuid", "snapshot_id", "volume_id", "loadbalancer_id", "stack_identity",
-		"resource_info", "notification_uuid", "segment_uuid", "id")
-}
-
-func find(data any, keys ...string) string {
-	m, ok := data.(map[string]any)
-	if !ok {
-		return ""
-	}
-	for _, k := range keys {
-		if s, ok := m[k].(string); ok && s != "" {
-			return s
-		}
-	}
-	if len(m) == 1 {
-		for _, only := range m {
-			return find(only, keys...)
-		}
-	}
-	return ""
 }
 
 func decodeNumbers(raw json.RawMessage) (any, error) {

@@ -22,7 +22,8 @@ var (
 )
 
 // scrub decodes a payload without what must not be stored: the request context
-// (legacy messages carry it, at times with a live token), passwords, user data
+// (legacy messages carry it, and versioned objects inside them as _context, at
+// times with a live token), passwords, user data
 // and anything that looks like a token. Versioned objects are unwrapped.
 func scrub(raw json.RawMessage) (any, error) {
 	v, err := decodeNumbers(raw)
@@ -42,7 +43,7 @@ func scrubValue(v any, depth int) (any, error) {
 			return scrubValue(object, depth+1)
 		}
 		for k, inner := range v {
-			if strings.HasPrefix(k, "_context_") {
+			if k == "_context" || strings.HasPrefix(k, "_context_") {
 				delete(v, k)
 				continue
 			}

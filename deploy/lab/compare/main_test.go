@@ -85,8 +85,8 @@ func TestRunNamesAnExporterThatIsAway(t *testing.T) {
 }
 
 func TestParseRefusesAnUnknownSection(t *testing.T) {
-	_, err := parse([]string{"--only", "ceph,glance"})
-	if err == nil || !strings.Contains(err.Error(), `no section "glance"`) {
+	_, err := parse([]string{"--only", "ceph,swift"})
+	if err == nil || !strings.Contains(err.Error(), `no section "swift"`) {
 		t.Errorf("error is %v", err)
 	}
 }

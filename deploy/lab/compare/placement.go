@@ -19,13 +19,31 @@ func placementOurs(p page) readings {
 			out.add(thing, labels["hostname"]+" "+labels["resource_class"], value)
 		})
 	}
+	count := func(family, thing, label string) {
+		p.each(family, func(labels map[string]string, value float64) { out.add(thing, labels[label], value) })
+	}
+	count("openstack_placement_generation", "generation", "hostname")
+	count("openstack_placement_trait_providers", "providers with trait", "trait")
+	count("openstack_placement_aggregate_providers", "providers in aggregate", "aggregate")
+	p.each("openstack_placement_providers", func(_ map[string]string, value float64) { out.add("providers", "all", value) })
 	return out
 }
 
 // provider is a line of `openstack resource provider list`.
 type provider struct {
-	UUID string `json:"uuid"`
+	UUID       string    `json:"uuid"`
+	Name       string    `json:"name"`
+	Generation quotedNum `json:"generation"`
+}
+
+// trait is a line of `openstack resource provider trait list`.
+type trait struct {
 	Name string `json:"name"`
+}
+
+// aggregate is a line of `openstack resource provider aggregate list`.
+type aggregate struct {
+	UUID string `json:"uuid"`
 }
 
 // inventory is a line of `openstack resource provider inventory list`.
@@ -79,11 +97,14 @@ func placementTheirs(ctx context.Context, c *clients) (readings, error) {
 		return nil, err
 	}
 	inventories, usages := make([][]inventory, len(providers)), make([][]usage, len(providers))
+	traits, aggregates := make([][]trait, len(providers)), make([][]aggregate, len(providers))
 	var questions []question
 	for i, p := range providers {
 		questions = append(questions,
 			question{"resource provider inventory list " + p.UUID, &inventories[i]},
-			question{"resource provider usage show " + p.UUID, &usages[i]})
+			question{"resource provider usage show " + p.UUID, &usages[i]},
+			question{"resource provider trait list " + p.UUID, &traits[i]},
+			question{"resource provider aggregate list " + p.UUID, &aggregates[i]})
 	}
 	if err := c.openstack(ctx, questions...); err != nil {
 		return nil, err
@@ -91,6 +112,14 @@ func placementTheirs(ctx context.Context, c *clients) (readings, error) {
 	out := make(readings)
 	for i, p := range providers {
 		placementReadings(p, inventories[i], usages[i], out)
+		out.add("providers", "all", 1)
+		out.add("generation", p.Name, float64(p.Generation))
+		for _, t := range traits[i] {
+			out.add("providers with trait", t.Name, 1)
+		}
+		for _, a := range aggregates[i] {
+			out.add("providers in aggregate", a.UUID, 1)
+		}
 	}
 	return out, nil
 }

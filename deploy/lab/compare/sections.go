@@ -20,10 +20,20 @@ type section struct {
 // allSections in the order of the table.
 func allSections() []section {
 	return []section{
-		{"nova", []string{"nova_hosts", "nova_servers"}, novaOurs, novaTheirs},
+		{"nova", []string{"nova_hosts", "nova_servers", "nova_flavors", "nova_quotas"}, novaOurs, novaTheirs},
 		{"placement", []string{"placement_providers"}, placementOurs, placementTheirs},
-		{"cinder", []string{"cinder_pools"}, cinderOurs, cinderTheirs},
+		{"keystone", []string{"keystone_projects", "keystone_catalog"}, keystoneOurs, keystoneTheirs},
+		{"cinder", []string{"cinder_services", "cinder_pools", "cinder_types", "cinder_volumes", "cinder_snapshots", "cinder_quotas"}, cinderOurs, cinderTheirs},
+		{"glance", []string{"glance_images"}, glanceOurs, glanceTheirs},
+		{"heat", []string{"heat_stacks", "heat_engines"}, heatOurs, heatTheirs},
 		{"neutron", []string{"neutron_agents"}, neutronOurs, neutronTheirs},
+		{"networks", []string{"neutron_networks", "neutron_routers", "neutron_addresses"}, networksOurs, networksTheirs},
+		{"policies", []string{"neutron_policies"}, policiesOurs, policiesTheirs},
+		{"octavia", []string{"octavia_loadbalancers", "octavia_amphorae", "octavia_members"}, octaviaOurs, octaviaTheirs},
+		{"designate", []string{"designate_services", "designate_zones", "designate_recordsets"}, designateOurs, designateTheirs},
+		{"barbican", []string{"barbican_secrets"}, barbicanOurs, barbicanTheirs},
+		{"masakari", []string{"masakari_segments", "masakari_notifications"}, masakariOurs, masakariTheirs},
+		{"horizon", []string{"horizon_login"}, horizonOurs, horizonTheirs},
 		{"ceph", []string{"ceph_osd", "ceph_pool"}, cephOurs, cephTheirs},
 		{"ovn", []string{"ovn_southbound"}, ovnOurs, ovnTheirs},
 	}

@@ -18,9 +18,12 @@ import (
 const (
 	// maxQueued bounds the servers that wait for their actions to be read.
 	maxQueued = 200_000
-	// settle is how long after a change the actions are read a second time: Nova
-	// writes the end of an action down after it changed the server.
+	// settle is how long after a change the actions are read, those of urgent
+	// changes a second time: Nova writes the end of an action down after it changed
+	// the server.
 	settle = time.Minute
+	// mostDelay bounds how long a server that changes again and again is not read.
+	mostDelay = 10 * time.Minute
 )
 
 // queue holds servers whose actions are to be read.
@@ -34,13 +37,32 @@ type waiting struct {
 	project string
 	changed time.Time // by Nova's clock
 	from    time.Time // not to be read before, by ours
+	latest  time.Time // from is not moved beyond this, however often the server changes
+	urgent  bool      // a bill depends on it
 	again   bool      // read once already since the change
 }
 
 func newQueue() *queue { return &queue{due: map[string]waiting{}} }
 
-func (q *queue) add(id, project string, changed time.Time) {
-	q.put(id, waiting{project: project, changed: changed})
+// add queues a server that changed. An urgent one is read at once and once more
+// when its action has ended; any other when it has not changed for settle, or
+// mostDelay after its first change.
+func (q *queue) add(id, project string, changed, now time.Time, urgent bool) {
+	w := waiting{project: project, changed: changed, from: now, latest: now.Add(mostDelay), urgent: urgent}
+	if !urgent && now.Sub(changed) < settle {
+		w.from = now.Add(settle)
+	}
+	q.mu.Lock()
+	before, there := q.due[id]
+	q.mu.Unlock()
+	if there {
+		w.urgent = w.urgent || before.urgent
+		w.latest = before.latest
+		if !urgent && w.from.After(w.latest) {
+			w.from = w.latest
+		}
+	}
+	q.put(id, w)
 }
 
 func (q *queue) put(id string, w waiting) {
@@ -63,8 +85,8 @@ func (q *queue) back(id string, w waiting) {
 	}
 }
 
-// take removes up to n servers that are due, those that changed last first:
-// what happens now matters more than a backlog.
+// take removes up to n servers that are due: the urgent ones first, and of equals
+// those that changed last, as what happens now matters more than a backlog.
 func (q *queue) take(n int, now time.Time) map[string]waiting {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -74,7 +96,16 @@ func (q *queue) take(n int, now time.Time) map[string]waiting {
 			ids = append(ids, id)
 		}
 	}
-	slices.SortFunc(ids, func(a, b string) int { return q.due[b].changed.Compare(q.due[a].changed) })
+	slices.SortFunc(ids, func(a, b string) int {
+		wa, wb := q.due[a], q.due[b]
+		if wa.urgent != wb.urgent {
+			if wa.urgent {
+				return -1
+			}
+			return 1
+		}
+		return wb.changed.Compare(wa.changed)
+	})
 	taken := map[string]waiting{}
 	for _, id := range ids[:min(n, len(ids))] {
 		taken[id] = q.due[id]
@@ -144,7 +175,7 @@ func (c *actionsCollector) Collect(ctx context.Context) (*exporters.Snapshot, er
 				s.Failed = append(s.Failed, exporters.ObjectError{Object: "actions of server " + id, Err: err})
 				w.from = start.Add(settle)
 				c.changed.back(id, w)
-			case !w.again && start.Sub(w.changed) < settle:
+			case w.urgent && !w.again && start.Sub(w.changed) < settle:
 				w.again, w.from = true, start.Add(settle)
 				c.changed.back(id, w)
 			}

@@ -15,14 +15,15 @@ import (
 )
 
 type service struct {
-	ID             openstack.ID `json:"id"`
-	Binary         string       `json:"binary"`
-	Host           string       `json:"host"`
-	Zone           string       `json:"zone"`
-	Status         string       `json:"status"`
-	State          string       `json:"state"`
-	DisabledReason string       `json:"disabled_reason"`
-	ForcedDown     bool         `json:"forced_down"`
+	ID             openstack.ID   `json:"id"`
+	Binary         string         `json:"binary"`
+	Host           string         `json:"host"`
+	Zone           string         `json:"zone"`
+	Status         string         `json:"status"`
+	State          string         `json:"state"`
+	DisabledReason string         `json:"disabled_reason"`
+	ForcedDown     bool           `json:"forced_down"`
+	Updated        openstack.Time `json:"updated_at"` // its last report; null before the first
 }
 
 type hypervisor struct {
@@ -31,11 +32,23 @@ type hypervisor struct {
 	State    string       `json:"state"`
 	Status   string       `json:"status"`
 	Type     string       `json:"hypervisor_type"`
+	Version  openstack.ID `json:"hypervisor_version"`
 	Service  struct {
 		ID             openstack.ID `json:"id"`
 		Host           string       `json:"host"`
 		DisabledReason string       `json:"disabled_reason"`
 	} `json:"service"`
+
+	// Up to microversion 2.87.
+	RunningVMs *float64 `json:"running_vms"`
+	Workload   *float64 `json:"current_workload"`
+	VCPUs      *float64 `json:"vcpus"`
+	VCPUsUsed  *float64 `json:"vcpus_used"`
+	Memory     *float64 `json:"memory_mb"`
+	MemoryUsed *float64 `json:"memory_mb_used"`
+	Disk       *float64 `json:"local_gb"`
+	DiskUsed   *float64 `json:"local_gb_used"`
+	DiskFree   *float64 `json:"free_disk_gb"`
 }
 
 type aggregate struct {
@@ -47,24 +60,31 @@ type aggregate struct {
 	Metadata map[string]string `json:"metadata"`
 }
 
+type zone struct {
+	Name  string `json:"zoneName"`
+	State struct {
+		Available bool `json:"available"`
+	} `json:"zoneState"`
+}
+
 // hostIndex lets the servers know the hypervisors that the hosts' look saw.
 type hostIndex struct {
 	mu     sync.Mutex
-	byName map[string]mcloud.Object // by hypervisor_hostname
-	zones  map[string]string        // by service host
+	byName map[string]string // uuid by hypervisor_hostname; replaced, never changed
+	zones  map[string]string // by service host
 }
 
-func (x *hostIndex) set(byName map[string]mcloud.Object, zones map[string]string) {
+func (x *hostIndex) set(byName, zones map[string]string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.byName, x.zones = byName, zones
 }
 
-// id is a hypervisor's uuid; "" when it is not known.
-func (x *hostIndex) id(hostname string) string {
+// ids gives the uuid of each hypervisor by its name. It is not to be changed.
+func (x *hostIndex) ids() map[string]string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.byName[hostname].ID
+	return x.byName
 }
 
 func (x *hostIndex) known() bool {
@@ -84,23 +104,26 @@ type hostsCollector struct {
 	cloud    *openstack.Cloud
 	index    *hostIndex
 	services map[string]service // the last nova-compute services that were read, by host
+
+	state, status exporters.Transitions // of services
 }
 
+// Collect takes one look. It is not called concurrently.
 func (c *hostsCollector) Collect(ctx context.Context) (*exporters.Snapshot, error) {
 	start := time.Now().UTC()
 	s := &exporters.Snapshot{}
 	found, errServices := openstack.List[service](ctx, c.cloud, api, "/os-services", "services", nil)
 	hypers, errHypers := openstack.List[hypervisor](ctx, c.cloud, hypervisorAPI, "/os-hypervisors/detail", "hypervisors", nil)
 	groups, errGroups := openstack.List[aggregate](ctx, c.cloud, api, "/os-aggregates", "aggregates", nil)
-	err := errors.Join(errServices, errHypers, errGroups)
-	if len(found.Objects)+len(hypers.Objects)+len(groups.Objects) == 0 && err != nil {
+	zones, errZones := openstack.List[zone](ctx, c.cloud, api, "/os-availability-zone", "availabilityZoneInfo", nil)
+	err := errors.Join(errServices, errHypers, errGroups, errZones)
+	found.NoteIn(s)
+	hypers.NoteIn(s)
+	groups.NoteIn(s)
+	zones.NoteIn(s)
+	if s.Seen == 0 && err != nil {
 		return nil, err
 	}
-	for _, failed := range [][]exporters.ObjectError{found.Failed, hypers.Failed, groups.Failed} {
-		s.Failed = append(s.Failed, failed...)
-	}
-	s.Seen = len(found.Objects) + len(hypers.Objects) + len(groups.Objects) + len(s.Failed)
-
 	c.addServices(s, found.Objects)
 	if errServices == nil {
 		c.services = map[string]service{}
@@ -109,18 +132,18 @@ func (c *hostsCollector) Collect(ctx context.Context) (*exporters.Snapshot, erro
 				c.services[v.Host] = v
 			}
 		}
+		s.Events = c.transitions(found, start)
 	}
-	names, zones := membership(groups.Objects)
-	if errGroups == nil {
-		s.Add(aggregates, float64(len(groups.Objects)+len(groups.Failed)))
-	}
+	addAggregates(ctx, s, groups, errGroups)
 	s.Inventories = append(s.Inventories, c.aggregateInventory(groups, errGroups, start))
+	addZones(s, zones, errZones)
 
+	aggregatesOf, zoneOf := membership(groups.Objects)
 	hosts := make(map[string]mcloud.Object, len(hypers.Objects))
 	for _, h := range hypers.Objects {
-		hosts[h.Hostname] = c.host(h, names, zones)
+		hosts[h.Hostname] = c.host(h, aggregatesOf, zoneOf)
 	}
-	c.addHypervisors(s, hypers, errHypers, names, zones)
+	c.addHypervisors(ctx, s, hypers, errHypers, aggregatesOf, zoneOf)
 	// Without services or aggregates a host would seem to have lost its zone, and
 	// the store would write that down; then rather say nothing of hosts. An account
 	// that may never read services has to do with the aggregates' zones.
@@ -132,10 +155,18 @@ func (c *hostsCollector) Collect(ctx context.Context) (*exporters.Snapshot, erro
 		}
 		s.Inventories = append(s.Inventories, inventory)
 		if errHypers == nil {
-			c.index.set(hosts, c.zones(hypers.Objects, zones))
+			c.index.set(idsByName(hypers.Objects), c.zones(hypers.Objects, zoneOf))
 		}
 	}
 	return s, err
+}
+
+func idsByName(hypers []hypervisor) map[string]string {
+	ids := make(map[string]string, len(hypers))
+	for _, h := range hypers {
+		ids[h.Hostname] = string(h.ID)
+	}
+	return ids
 }
 
 func (c *hostsCollector) addServices(s *exporters.Snapshot, found []service) {
@@ -146,8 +177,80 @@ func (c *hostsCollector) addServices(s *exporters.Snapshot, found []service) {
 			continue // cells may hold a service twice; the label set is the same
 		}
 		seen[key] = true
-		s.Add(serviceUp, exporters.Bool(v.State == "up" && !v.ForcedDown), v.Host, v.Binary, v.Zone)
+		s.Add(serviceUp, exporters.Bool(v.up()), v.Host, v.Binary, v.Zone)
 		s.Add(serviceEnabled, exporters.Bool(v.Status == "enabled"), v.Host, v.Binary, v.Zone)
+		s.Add(serviceInfo, 1, v.Host, v.Binary, v.Zone, string(v.ID), v.DisabledReason)
+		if !v.Updated.IsZero() {
+			s.Add(serviceSeen, float64(v.Updated.Unix()), v.Host, v.Binary, v.Zone)
+		}
+	}
+}
+
+func (v service) up() bool { return v.State == "up" && !v.ForcedDown }
+
+// transitions are the services that went up or down, were enabled or disabled, came
+// or went since the look before.
+func (c *hostsCollector) transitions(found openstack.Listing[service], at time.Time) []mcloud.Event {
+	byName := map[string]service{}
+	state, status := map[string]string{}, map[string]string{}
+	for _, v := range found.Objects {
+		name := v.Binary + "@" + v.Host
+		byName[name], state[name], status[name] = v, "down", v.Status
+		if v.up() {
+			state[name] = "up"
+		}
+	}
+	var events []mcloud.Event
+	add := func(kind string, changed []exporters.Transition) {
+		for _, t := range changed {
+			v := byName[t.Name]
+			events = append(events, t.Event(c.cloud.Name(), "nova", kind, string(v.ID), severity(t, v), at, map[string]any{
+				"binary": v.Binary, "host": v.Host, "zone": v.Zone, "status": v.Status, "disabled_reason": v.DisabledReason,
+			}))
+		}
+	}
+	add("service.state", c.state.Observe(state, len(found.Failed) == 0))
+	add("service.status", c.status.Observe(status, len(found.Failed) == 0))
+	return events
+}
+
+// severity is worst for a service that goes down while it should work.
+func severity(t exporters.Transition, v service) mcloud.Severity {
+	switch {
+	case t.To == "down" && v.Status == "enabled":
+		return mcloud.SeverityError
+	case t.To == "down" || t.To == "disabled" || t.To == "":
+		return mcloud.SeverityWarning
+	}
+	return mcloud.SeverityInfo
+}
+
+func addAggregates(ctx context.Context, s *exporters.Snapshot, groups openstack.Listing[aggregate], err error) {
+	if err == nil {
+		s.Add(aggregates, float64(len(groups.Objects)+len(groups.Failed)))
+	}
+	each := exporters.Wants(ctx, exporters.SetObjects)
+	for _, g := range groups.Objects {
+		id := string(g.ID)
+		s.Add(aggregateInfo, 1, id, g.Name, g.UUID, g.Zone)
+		s.Add(aggregateHosts, float64(len(g.Hosts)), id, g.Name)
+		for key, value := range g.Metadata {
+			s.Add(aggregateMeta, 1, id, g.Name, key, value)
+		}
+		for _, host := range g.Hosts {
+			if each {
+				s.Add(aggregateHost, 1, id, g.Name, host)
+			}
+		}
+	}
+}
+
+func addZones(s *exporters.Snapshot, zones openstack.Listing[zone], err error) {
+	if err == nil {
+		s.Add(zoneCount, float64(len(zones.Objects)+len(zones.Failed)))
+	}
+	for _, z := range zones.Objects {
+		s.Add(zoneAvailable, exporters.Bool(z.State.Available), z.Name)
 	}
 }
 
@@ -191,21 +294,40 @@ func (c *hostsCollector) host(h hypervisor, names map[string][]string, zones map
 	})
 }
 
-func (c *hostsCollector) addHypervisors(s *exporters.Snapshot, hypers openstack.Listing[hypervisor], err error, names map[string][]string, zones map[string]string) {
-	counts := map[[3]string]float64{}
+func (c *hostsCollector) addHypervisors(ctx context.Context, s *exporters.Snapshot, hypers openstack.Listing[hypervisor], err error, names map[string][]string, zones map[string]string) {
+	var counts exporters.Tally
+	sizes := exporters.Wants(ctx, exporters.SetObjects)
 	for _, h := range hypers.Objects {
 		zone := c.zone(h, zones)
-		counts[[3]string{h.State, h.Status, h.Type}]++
+		counts.Add(1, h.State, h.Status, h.Type)
 		s.Add(hypervisorUp, exporters.Bool(h.State == "up"), h.Hostname, h.Service.Host, zone)
-		s.Add(hypervisorInfo, 1, h.Hostname, h.Service.Host, zone, h.Type, strings.Join(names[h.Service.Host], ","))
+		s.Add(hypervisorInfo, 1, h.Hostname, h.Service.Host, zone, h.Type, strings.Join(names[h.Service.Host], ","), string(h.ID), string(h.Version))
+		add := func(f *exporters.Family, v *float64, unit float64) {
+			if v != nil {
+				s.Add(f, *v*unit, h.Hostname, h.Service.Host, zone)
+			}
+		}
+		add(runningVMs, h.RunningVMs, 1)
+		add(currentWorkload, h.Workload, 1)
+		if sizes {
+			add(vcpusAvailable, h.VCPUs, 1)
+			add(vcpusUsed, h.VCPUsUsed, 1)
+			add(memoryAvailable, h.Memory, mib)
+			add(memoryUsed, h.MemoryUsed, mib)
+			add(storageAvailable, h.Disk, gib)
+			add(storageUsed, h.DiskUsed, gib)
+			add(diskFree, h.DiskFree, gib)
+		}
 	}
-	if err != nil {
-		return // a count of a part looks like a count of all
-	}
-	for labels, n := range counts {
-		s.Add(hypervisors, n, labels[:]...)
+	if err == nil { // a count of a part looks like a count of all
+		counts.AddTo(s, hypervisors)
 	}
 }
+
+const (
+	mib = 1 << 20
+	gib = 1 << 30
+)
 
 func (c *hostsCollector) aggregateInventory(groups openstack.Listing[aggregate], err error, start time.Time) mcloud.Inventory {
 	objects := map[string]mcloud.Object{}

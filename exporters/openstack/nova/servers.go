@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -15,76 +14,46 @@ import (
 	"mcloud/exporters/openstack"
 )
 
-// server is what is kept of Nova's answer. User data (10 kB of base64 in some),
-// addresses, keys and passwords have no field here on purpose.
-type server struct {
-	ID         string         `json:"id"`
-	Name       string         `json:"name"`
-	Status     string         `json:"status"`
-	Project    string         `json:"tenant_id"`
-	Created    openstack.Time `json:"created"`
-	Updated    openstack.Time `json:"updated"`
-	Launched   openstack.Time `json:"OS-SRV-USG:launched_at"`
-	Terminated openstack.Time `json:"OS-SRV-USG:terminated_at"`
-	TaskState  string         `json:"OS-EXT-STS:task_state"`
-	PowerState int            `json:"OS-EXT-STS:power_state"`
-	Host       string         `json:"OS-EXT-SRV-ATTR:host"`
-	Hypervisor string         `json:"OS-EXT-SRV-ATTR:hypervisor_hostname"`
-	Zone       string         `json:"OS-EXT-AZ:availability_zone"`
-	PinnedZone string         `json:"pinned_availability_zone"`
-	Locked     bool           `json:"locked"`
-	Image      image          `json:"image"`
-	Volumes    []struct {
-		ID string `json:"id"`
-	} `json:"os-extended-volumes:volumes_attached"`
-	Flavor struct {
-		Name       string            `json:"original_name"`
-		VCPUs      int64             `json:"vcpus"`
-		RAM        int64             `json:"ram"`
-		Disk       int64             `json:"disk"`
-		Ephemeral  int64             `json:"ephemeral"`
-		Swap       openstack.Int     `json:"swap"`
-		ExtraSpecs map[string]string `json:"extra_specs"`
-	} `json:"flavor"`
-}
-
-// image is present as an object, and "" for a server that boots from a volume.
-type image bool
-
-func (i *image) UnmarshalJSON(b []byte) error {
-	*i = image(len(b) > 0 && b[0] == '{')
-	return nil
-}
-
 // overlap is asked for again with each changes-since: clocks have whole seconds,
 // and a database's replica may lag.
 const overlap = time.Minute
+
+// retryDeleted is the time between two tries to list deleted servers: in a cloud
+// where that list is long, its failing must not be the main thing that is asked.
+const retryDeleted = 10 * time.Minute
 
 type serversCollector struct {
 	cloud   *openstack.Cloud
 	cfg     Config
 	hosts   *hostIndex
 	changed *queue
+	touch   func(project string) // says that a project's use changed
 
-	all     map[string]server    // by id, as of the last look; nil before the first
+	all     map[string]*server   // by id, as of the last look; nil before the first
 	gone    map[string]time.Time // deleted servers by id, with the time of their last change
-	groups  map[string][]string  // server group ids by server
 	full    time.Time            // when all were listed last
 	since   time.Time            // by Nova's clock, what was seen until
-	deleted bool                 // whether the first look's deleted servers were read
+	deleted time.Time            // when the first look's deleted servers were asked for last
+	told    bool                 // whether they all came
+
+	groups     []group
+	groupsOf   map[string][]string // server group ids by server, sorted
+	groupsRead time.Time
 }
 
 // Collect takes one look. It is not called concurrently.
 func (c *serversCollector) Collect(ctx context.Context) (*exporters.Snapshot, error) {
 	start := time.Now().UTC()
-	var list openstack.Listing[server]
+	var list openstack.Listing[*server]
 	var err, errGroups, errHosts, errDeleted error
-	if c.all == nil || start.Sub(c.full) >= c.cfg.FullEvery {
+	if c.groupsRead.IsZero() || start.Sub(c.groupsRead) >= c.cfg.GroupsEvery {
+		errGroups = c.readGroups(ctx, start)
+	}
+	if c.all == nil || c.full.IsZero() || start.Sub(c.full) >= c.cfg.FullEvery {
 		list, err = c.lookAtAll(ctx, start)
-		errGroups = c.readGroups(ctx)
 	} else {
 		list, err = c.list(ctx, url.Values{"changes-since": {c.since.Add(-overlap).Format(time.RFC3339)}})
-		c.merge(list.Objects)
+		c.merge(list.Objects, start)
 		if err == nil {
 			c.since = list.Time
 		}
@@ -96,26 +65,27 @@ func (c *serversCollector) Collect(ctx context.Context) (*exporters.Snapshot, er
 	if !c.hosts.known() {
 		errHosts = c.nameHosts(ctx)
 	}
-	if !c.deleted {
+	if !c.told && start.Sub(c.deleted) >= retryDeleted {
 		errDeleted = c.lookAtDeleted(ctx, start)
 	}
 	if refused := c.changed.refused(); refused > 0 {
 		s.Failed = append(s.Failed, exporters.ObjectError{Object: "actions of servers", Err: fmt.Errorf("%d servers changed while the queue was full; their actions are not read", refused)})
 	}
-	c.addSamples(s)
-	s.Inventories = []mcloud.Inventory{c.inventory(start, err == nil && len(list.Failed) == 0)}
-	return s, errors.Join(err, errGroups, errHosts, errDeleted)
+	errFaults := c.readFaults(ctx)
+	c.addSamples(ctx, s)
+	s.Inventories = []mcloud.Inventory{c.inventory(start, err == nil && !c.full.IsZero() && len(list.Failed) == 0)}
+	return s, errors.Join(err, errGroups, errHosts, errDeleted, errFaults)
 }
 
-func (c *serversCollector) list(ctx context.Context, query url.Values) (openstack.Listing[server], error) {
+func (c *serversCollector) list(ctx context.Context, query url.Values) (openstack.Listing[*server], error) {
 	query.Set("all_tenants", "1")
-	query.Set("limit", "500")
-	return openstack.List[server](ctx, c.cloud, api, "/servers/detail", "servers", query)
+	query.Set("limit", "1000")
+	return openstack.List[*server](ctx, c.cloud, api, "/servers/detail", "servers", query)
 }
 
 // lookAtAll lists all servers. When the list broke off, what
 // came is merged into what was known, so that nothing disappears.
-func (c *serversCollector) lookAtAll(ctx context.Context, now time.Time) (openstack.Listing[server], error) {
+func (c *serversCollector) lookAtAll(ctx context.Context, now time.Time) (openstack.Listing[*server], error) {
 	list, err := c.list(ctx, url.Values{})
 	if err != nil && len(list.Objects) == 0 {
 		return list, err
@@ -123,39 +93,50 @@ func (c *serversCollector) lookAtAll(ctx context.Context, now time.Time) (openst
 	if err == nil {
 		present := make(map[string]bool, len(list.Objects))
 		for _, v := range list.Objects {
-			present[v.ID] = true
+			present[v.object.ID] = true
 		}
 		for id, v := range c.all {
 			if !present[id] && len(list.Failed) == 0 {
 				delete(c.all, id)
-				c.changed.add(id, v.Project, now) // deleted while nobody looked
+				c.changed.add(id, v.object.Project, now, now, true) // deleted while nobody looked
 			}
 		}
 		c.full, c.since = now, list.Time
 	}
-	c.merge(list.Objects)
+	c.merge(list.Objects, now)
 	return list, err
 }
 
 // merge takes over what a list says and queues what changed for its actions.
-func (c *serversCollector) merge(list []server) {
-	if c.all == nil && len(list) > 0 || c.all == nil && !c.full.IsZero() {
-		c.all, c.gone = map[string]server{}, map[string]time.Time{}
+func (c *serversCollector) merge(list []*server, now time.Time) {
+	if c.all == nil && (len(list) > 0 || !c.full.IsZero()) {
+		c.all, c.gone = make(map[string]*server, len(list)), map[string]time.Time{}
 	}
 	for _, v := range list {
-		if v.Status == "DELETED" {
-			delete(c.all, v.ID)
-			if !c.gone[v.ID].Equal(v.Updated.Time) {
-				c.gone[v.ID] = v.Updated.Time
-				c.changed.add(v.ID, v.Project, v.Updated.Time)
+		id, project, updated := v.object.ID, v.object.Project, v.updatedAt()
+		if v.status.Value() == "DELETED" {
+			delete(c.all, id)
+			if !c.gone[id].Equal(updated) {
+				c.gone[id] = updated
+				c.changed.add(id, project, updated, now, true)
+				c.touch(project)
 			}
 			continue
 		}
-		before, known := c.all[v.ID]
-		if !known || !before.Updated.Equal(v.Updated.Time) || before.TaskState != v.TaskState || before.Status != v.Status {
-			c.changed.add(v.ID, v.Project, v.Updated.Time)
+		before := c.all[id]
+		if v.status.Value() == "UNKNOWN" && v.shape.Value().flavor == "" {
+			c.all[id] = v.behind(before)
+			continue
 		}
-		c.all[v.ID] = v
+		if before == nil || before.differs(v) {
+			c.changed.add(id, project, updated, now, before != nil && before.billsOtherwise(v))
+			c.touch(project)
+		}
+		if before != nil && v.fault == nil && v.status == before.status && v.updated == before.updated {
+			v.fault = before.fault
+		}
+		v.setGroups(c.groupsOf[id])
+		c.all[id] = v
 	}
 	for id, at := range c.gone {
 		if c.since.Sub(at) > time.Hour {
@@ -166,40 +147,58 @@ func (c *serversCollector) merge(list []server) {
 
 // lookAtDeleted queues servers that were deleted before the program started.
 func (c *serversCollector) lookAtDeleted(ctx context.Context, now time.Time) error {
-	list, err := c.list(ctx, url.Values{"deleted": {"True"}, "changes-since": {now.Add(-c.cfg.DeletedFor).Format(time.RFC3339)}})
+	type past struct {
+		ID      string         `json:"id"`
+		Project string         `json:"tenant_id"`
+		Updated openstack.Time `json:"updated"`
+	}
+	c.deleted = now
+	list, err := openstack.List[past](ctx, c.cloud, api, "/servers/detail", "servers", url.Values{
+		"all_tenants": {"1"}, "limit": {"1000"}, "deleted": {"True"}, "changes-since": {now.Add(-c.cfg.DeletedFor).Format(time.RFC3339)},
+	})
 	for _, v := range list.Objects {
-		c.changed.add(v.ID, v.Project, v.Updated.Time)
+		c.changed.add(v.ID, v.Project, v.Updated.Time, now, true)
 	}
 	if err != nil {
 		return fmt.Errorf("deleted servers: %w", err)
 	}
-	c.deleted = true
+	c.told = true
 	return nil
 }
 
-// readGroups keeps the groups that were known when they cannot be read.
-func (c *serversCollector) readGroups(ctx context.Context) error {
-	type group struct {
-		ID      string   `json:"id"`
-		Members []string `json:"members"`
-	}
-	list, err := openstack.List[group](ctx, c.cloud, api, "/os-server-groups", "server_groups", url.Values{"all_projects": {"True"}})
-	for _, failed := range list.Failed {
-		err = errors.Join(err, failed)
-	}
-	of := map[string][]string{}
-	for _, g := range list.Objects {
-		for _, member := range g.Members {
-			of[member] = append(of[member], g.ID)
+// faultsPerLook bounds the servers that are asked for their fault.
+const faultsPerLook = 10
+
+// readFaults asks servers in ERROR, each once, for the fault that the list left
+// out: it has none of a server that no host was found for, as its fault lies in
+// another cell's database than the one the list looks in (nova.api servers.py,
+// fill_faults).
+func (c *serversCollector) readFaults(ctx context.Context) error {
+	asked := 0
+	for id, v := range c.all {
+		if v.status.Value() != "ERROR" || v.fault != nil {
+			continue
+		}
+		if asked++; asked > faultsPerLook || ctx.Err() != nil {
+			break
+		}
+		var w struct {
+			Fault *wireFault `json:"fault"`
+		}
+		a, err := c.cloud.Get(ctx, api, "/servers/"+url.PathEscape(id), nil)
+		if err == nil {
+			err = a.Decode("server", &w)
+		}
+		switch {
+		case exporters.KindOf(err) == exporters.KindNotFound: // deleted in the meantime
+		case err != nil:
+			return fmt.Errorf("fault of server %s: %w", id, err)
+		case w.Fault == nil:
+			v.fault = &fault{}
+		default:
+			v.fault = w.Fault.kept()
 		}
 	}
-	for _, ids := range of {
-		slices.Sort(ids)
-	}
-	if err != nil {
-		return fmt.Errorf("server groups: %w", err)
-	}
-	c.groups = of
 	return nil
 }
 
@@ -210,64 +209,84 @@ func (c *serversCollector) nameHosts(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("servers' hypervisors: %w", err)
 	}
-	hosts := map[string]mcloud.Object{}
-	for _, h := range list.Objects {
-		hosts[h.Hostname] = mcloud.Object{Kind: mcloud.KindHost, ID: string(h.ID)}
-	}
 	if !c.hosts.known() {
-		c.hosts.set(hosts, nil)
+		c.hosts.set(idsByName(list.Objects), nil)
 	}
 	return nil
 }
 
-func (c *serversCollector) addSamples(s *exporters.Snapshot) {
-	byStatus := map[[2]string]float64{}
-	byHost := map[string]float64{}
-	zones := c.hosts.zonesByHost()
-	if zones == nil {
-		zones = map[string]string{}
+// inventory shares the attributes of the servers that did not change with the
+// inventory of the look before: they are encoded once.
+func (c *serversCollector) inventory(start time.Time, complete bool) mcloud.Inventory {
+	inventory := mcloud.Inventory{
+		Cloud: c.cloud.Name(), Scope: "nova", Kind: mcloud.KindServer, Time: start, Complete: complete,
+		Objects: make([]mcloud.Object, 0, len(c.all)),
 	}
-	for host := range zones {
-		byHost[host] = 0
-	}
+	parents := c.hosts.ids()
 	for _, v := range c.all {
-		byStatus[[2]string{v.Status, v.Zone}]++
-		if v.Host == "" {
+		if v.hidden {
+			inventory.Complete = false
 			continue
 		}
-		byHost[v.Host]++
-		if _, ok := zones[v.Host]; !ok {
-			zones[v.Host] = v.Zone
-		}
+		o := v.object
+		o.Parent = parents[v.hypervisor.Value()]
+		inventory.Objects = append(inventory.Objects, o)
 	}
-	for labels, n := range byStatus {
-		s.Add(servers, n, labels[:]...)
-	}
-	for host, n := range byHost {
-		s.Add(hostServers, n, host, zones[host])
-	}
-}
-
-func (c *serversCollector) inventory(start time.Time, complete bool) mcloud.Inventory {
-	inventory := mcloud.Inventory{Cloud: c.cloud.Name(), Scope: "nova", Kind: mcloud.KindServer, Time: start, Complete: complete}
-	for _, v := range slices.SortedFunc(maps.Values(c.all), func(a, b server) int { return strings.Compare(a.ID, b.ID) }) {
-		inventory.Objects = append(inventory.Objects, c.object(v))
-	}
+	slices.SortFunc(inventory.Objects, func(a, b mcloud.Object) int { return strings.Compare(a.ID, b.ID) })
 	return inventory
 }
 
-func (c *serversCollector) object(v server) mcloud.Object {
-	var volumes []string
-	for _, volume := range v.Volumes {
-		volumes = append(volumes, volume.ID)
+// group is a server group.
+type group struct {
+	ID       string   `json:"id"`
+	Name     string   `json:"name"`
+	Policy   string   `json:"policy"`   // from 2.64
+	Policies []string `json:"policies"` // before
+	Project  string   `json:"project_id"`
+	Members  []string `json:"members"`
+}
+
+func (g group) policy() string {
+	if g.Policy == "" && len(g.Policies) > 0 {
+		return g.Policies[0]
 	}
-	slices.Sort(volumes)
-	return mcloud.NewObject(mcloud.KindServer, v.ID, v.Name, c.hosts.id(v.Hypervisor), v.Project, mcloud.Server{
-		Name: v.Name, Status: v.Status, TaskState: v.TaskState, PowerState: v.PowerState,
-		Host: v.Host, Hypervisor: v.Hypervisor, Zone: v.Zone, PinnedZone: v.PinnedZone,
-		Flavor: v.Flavor.Name, VCPUs: v.Flavor.VCPUs, MemoryMiB: v.Flavor.RAM, DiskGiB: v.Flavor.Disk,
-		EphemeralGiB: v.Flavor.Ephemeral, SwapMiB: int64(v.Flavor.Swap), ExtraSpecs: v.Flavor.ExtraSpecs,
-		ServerGroups: c.groups[v.ID], Volumes: volumes, BootVolume: !bool(v.Image),
-		Created: v.Created.Time, Launched: v.Launched.Time, Terminated: v.Terminated.Time, Locked: v.Locked,
-	})
+	return g.Policy
+}
+
+// groupsPage is how many groups one call asks for. Nova gives no link to a next
+// page of them, and no more than osapi_max_limit, 1000 unless configured.
+const groupsPage = 1000
+
+// readGroups keeps the groups that were known when they cannot be read.
+func (c *serversCollector) readGroups(ctx context.Context, now time.Time) error {
+	var all []group
+	for {
+		list, err := openstack.List[group](ctx, c.cloud, api, "/os-server-groups", "server_groups", url.Values{
+			"all_projects": {"True"}, "limit": {fmt.Sprint(groupsPage)}, "offset": {fmt.Sprint(len(all))},
+		})
+		for _, failed := range list.Failed {
+			err = errors.Join(err, failed)
+		}
+		if err != nil {
+			return fmt.Errorf("server groups: %w", err)
+		}
+		all = append(all, list.Objects...)
+		if len(list.Objects) < groupsPage {
+			break
+		}
+	}
+	of := map[string][]string{}
+	for _, g := range all {
+		for _, member := range g.Members {
+			of[member] = append(of[member], g.ID)
+		}
+	}
+	for _, ids := range of {
+		slices.Sort(ids)
+	}
+	c.groups, c.groupsOf, c.groupsRead = all, of, now
+	for id, v := range c.all {
+		v.setGroups(of[id])
+	}
+	return nil
 }

@@ -1,22 +1,43 @@
 // Package placement looks at a cloud's resource providers: what they have, what
-// is used of it, and with which traits.
+// is used of it, with which traits, in which tree and in which aggregates.
 //
-// Calls per round: 1 for the list of providers with their generations, and 1 for
-// the usages of all that have room for one more VCPU (allocation_candidates,
-// whose provider_summaries carry used and capacity of every class). Providers
-// that it does not cover cost up to 3 such calls more for other classes, and
-// those that are full in every class 1 call each. A provider's inventories,
-// traits and aggregates are asked for, 3 calls, when its generation changed and
-// once each hour. Usages are asked each round, because deleting a server's
-// allocations (DELETE /allocations/{consumer}) leaves the generation as it is:
-// placement/objects/allocation.py, delete_all.
+// Calls per round with R providers, A of Nova's host aggregates, C providers that
+// changed:
+//
+//   - Each round 2: the list of providers with their generations, and
+//     allocation_candidates for one VCPU, whose provider_summaries carry used,
+//     capacity and traits of every provider in each tree that has room. When more
+//     than fewDue providers are to be asked by themselves, up to 3 such calls more for
+//     other classes come before. Usages are asked each round, because deleting a server's allocations
+//     (DELETE /allocations/{consumer}) leaves the generation as it is:
+//     placement/objects/allocation.py, delete_all.
+//   - Cold start: R for inventories, and for aggregates 1 to Nova and A, since Nova
+//     mirrors its host aggregates (or R when that is less, or fails).
+//   - A provider whose generation changed costs nothing more at once when its
+//     summary has the capacities and traits that are known: it was an allocation.
+//     Up to mostTouched of those a round are read again nevertheless, with 2 calls
+//     each (inventories, aggregates). One whose summary differs is read in the same
+//     round. All others have their turn once in Config.ReadEvery: 2·R·Period/ReadEvery
+//     calls a round.
+//   - A provider without room for one unit of any class is in no summary: 1 for its
+//     usages, and 1 for its traits when it is read. What was said of its usages last is
+//     believed while its generation stays, but asked again within usageLife.
+//   - Only when the set "objects" is served: the allocations, 1 for each provider
+//     once in Config.AllocationsEvery, from the cold start on in even shares.
+//
+// allocation_candidates answers one candidate for each provider of the class, since
+// the query has one group of one class: 2,000 hosts with 60 traits each are about
+// 5 MB. Where max_allocation_candidates cuts that off, or the call fails, the
+// providers that are missing are treated as those without room.
 package placement
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -35,38 +56,47 @@ var api = openstack.API{
 // Config configures Sources.
 type Config struct {
 	Period time.Duration // 1 minute if zero
+	// ReadEvery is how long the inventories and aggregates of a provider are believed
+	// though its generation says nothing; 2 hours if zero.
+	ReadEvery time.Duration
+	// AllocationsEvery is the time in which all providers' allocations are read once;
+	// 1 hour if zero.
+	AllocationsEvery time.Duration
 }
 
 // Sources returns what looks at Placement: placement_providers.
 func Sources(cloud *openstack.Cloud, cfg Config) []exporters.Source {
-	if cfg.Period <= 0 {
-		cfg.Period = time.Minute
+	cfg.Period = cmp.Or(cfg.Period, time.Minute)
+	cfg.ReadEvery = cmp.Or(cfg.ReadEvery, 2*time.Hour)
+	cfg.AllocationsEvery = cmp.Or(cfg.AllocationsEvery, time.Hour)
+	c := &collector{cloud: cloud, cfg: cfg, known: map[string]*known{}, words: words{}}
+	c.allocated = openstack.Rotation[allocations]{Kind: "allocations of resource provider", Period: cfg.Period, Life: cfg.AllocationsEvery}
+	return []exporters.Source{
+		cloud.Source("placement_providers", "placement", cfg.Period, 5*time.Minute, c.Collect, families()...),
 	}
-	return []exporters.Source{{
-		Name: "placement_providers", System: "placement", Period: cfg.Period, Timeout: 5 * time.Minute,
-		Const:     map[string]string{"cloud": cloud.Name()},
-		Families:  families(),
-		Collector: &collector{cloud: cloud, known: map[string]known{}},
-	}}
 }
 
 // collector remembers what it read of each provider.
 type collector struct {
-	cloud *openstack.Cloud
-	known map[string]known // by provider uuid
+	cloud     *openstack.Cloud
+	cfg       Config
+	known     map[string]*known // by provider uuid
+	words     words
+	credit    float64 // of readings whose turn has come
+	allocated openstack.Rotation[allocations]
+	opened    int // providers that allocated has to do with
 }
 
-// known is what is read of a provider only when its generation changes.
+// known is what is kept of a provider from one look to the next.
 type known struct {
-	generation  int64
-	read        time.Time
+	generation  int64     // when the inventories were read
+	read        time.Time // when they were
+	exact       bool      // the provider itself was asked for its aggregates
 	inventories map[string]mcloud.ProviderInventory
-	traits      []string
-	aggregates  []string
+	traits      []string // sorted
+	aggregates  []string // sorted
+	usage       usageRead
 }
-
-// detailLife is how long known is believed though the generation did not change.
-const detailLife = time.Hour
 
 type provider struct {
 	UUID       string `json:"uuid"`
@@ -76,10 +106,6 @@ type provider struct {
 	Root       string `json:"root_provider_uuid"`
 }
 
-// parallel is how many providers are read at once; the API's budget bounds the
-// calls besides.
-const parallel = 4
-
 // Collect takes one look. It is not called concurrently.
 func (c *collector) Collect(ctx context.Context) (*exporters.Snapshot, error) {
 	start := time.Now().UTC()
@@ -87,12 +113,20 @@ func (c *collector) Collect(ctx context.Context) (*exporters.Snapshot, error) {
 	if err != nil && len(list.Objects) == 0 {
 		return nil, err
 	}
-	s := &exporters.Snapshot{Seen: len(list.Objects) + len(list.Failed), Failed: list.Failed}
+	s := &exporters.Snapshot{}
+	list.NoteIn(s)
 	whole := err == nil && len(list.Failed) == 0
-	failed := c.refresh(ctx, list.Objects, start)
-	used := c.usages(ctx, list.Objects, failed)
+
+	seen := summaries{}
+	// When the bulk answer fails, every provider is asked by itself and says why if
+	// that fails too.
+	bulkErr := c.bulk(ctx, "VCPU", seen)
+	failed, lapsed := c.refresh(ctx, list.Objects, seen, start)
+	used := c.usages(ctx, list.Objects, seen, bulkErr == nil, failed, start)
+	s.Failed = append(s.Failed, lapsed...)
 
 	inventory := mcloud.Inventory{Cloud: c.cloud.Name(), Scope: "placement", Kind: mcloud.KindProvider, Time: start, Complete: whole}
+	var present []provider
 	for _, p := range list.Objects {
 		if err := failed[p.UUID]; err != nil {
 			s.Failed = append(s.Failed, exporters.ObjectError{Object: "resource provider " + p.Name + " " + p.UUID, Err: err})
@@ -100,7 +134,7 @@ func (c *collector) Collect(ctx context.Context) (*exporters.Snapshot, error) {
 			continue
 		}
 		k := c.known[p.UUID]
-		addSamples(s, p, k, used[p.UUID])
+		present = append(present, p)
 		inventory.Objects = append(inventory.Objects, mcloud.NewObject(mcloud.KindProvider, p.UUID, p.Name, p.Parent, "", mcloud.Provider{
 			Name: p.Name, Root: p.Root, Generation: p.Generation,
 			Inventories: k.inventories, Usages: used[p.UUID], Traits: k.traits, Aggregates: k.aggregates,
@@ -110,31 +144,53 @@ func (c *collector) Collect(ctx context.Context) (*exporters.Snapshot, error) {
 	if whole {
 		c.drop(list.Objects)
 	}
+	c.addSamples(ctx, s, list.Objects, present, used, whole && len(present) == len(list.Objects))
+	if exporters.Wants(ctx, exporters.SetObjects) {
+		err = errors.Join(err, c.addAllocations(ctx, s, list.Objects, start))
+	}
 	return s, err
 }
 
-// refresh reads what changed and returns the errors by provider.
-func (c *collector) refresh(ctx context.Context, providers []provider, now time.Time) map[string]error {
-	var changed []provider
-	for _, p := range providers {
-		if k, ok := c.known[p.UUID]; !ok || k.generation != p.Generation || now.Sub(k.read) >= detailLife {
-			changed = append(changed, p)
-		}
-	}
+const (
+	// parallel is how many providers are read at once; the API's budget bounds the
+	// calls besides.
+	parallel = 4
+	// mostTouched bounds the providers that are read in one look only because their
+	// generation changed.
+	mostTouched = 20
+	// maxRefusals is how many readings in a row may fail before a look gives up: a
+	// Placement that is down is not asked once for each provider.
+	maxRefusals = 5
+)
+
+// each calls read for the providers, some at a time, and gives the errors by
+// provider. After maxRefusals in a row the rest is not tried.
+func each(ctx context.Context, providers []provider, read func(context.Context, provider) error) map[string]error {
 	failed := map[string]error{}
-	var mu sync.Mutex // guards failed and c.known
+	refusals := 0
+	var mu sync.Mutex // guards failed and refusals
 	var group errgroup.Group
 	group.SetLimit(parallel)
-	for _, p := range changed {
+	for _, p := range providers {
 		group.Go(func() error {
-			k, err := c.details(ctx, p.UUID, now)
+			mu.Lock()
+			giveUp := refusals >= maxRefusals
+			mu.Unlock()
+			var err error
+			if giveUp {
+				err = fmt.Errorf("not tried: the %d readings before it failed", maxRefusals)
+			} else {
+				err = read(ctx, p)
+			}
 			mu.Lock()
 			defer mu.Unlock()
-			if err != nil {
+			switch {
+			case err != nil:
 				failed[p.UUID] = err
-				return nil
+				refusals++
+			case !giveUp:
+				refusals = 0
 			}
-			c.known[p.UUID] = k
 			return nil
 		})
 	}
@@ -142,33 +198,125 @@ func (c *collector) refresh(ctx context.Context, providers []provider, now time.
 	return failed
 }
 
-// details reads one provider. The generation it remembers is the one that came
-// with the inventories, so that a change in between is read with the next look.
-func (c *collector) details(ctx context.Context, uuid string, now time.Time) (known, error) {
-	k := known{read: now}
-	path := "/resource_providers/" + uuid
-	a, err := c.cloud.Get(ctx, api, path+"/inventories", nil)
+// refresh reads what was never read, what changed, and what has its turn. failed
+// are the providers of which nothing is known that holds still; lapsed are those
+// that could not be read again though nothing said that they changed: what is
+// known of them is kept.
+func (c *collector) refresh(ctx context.Context, providers []provider, seen summaries, now time.Time) (failed map[string]error, lapsed []exporters.ObjectError) {
+	var fresh, changed, rest []provider
+	for _, p := range providers {
+		k := c.known[p.UUID]
+		switch {
+		case k == nil:
+			fresh = append(fresh, p)
+		case p.Generation != k.generation && !seen.agrees(p.UUID, k):
+			changed = append(changed, p)
+		default:
+			rest = append(rest, p)
+		}
+	}
+	turn := c.turn(rest, len(providers))
+	failed = map[string]error{}
+	if len(fresh) > 0 {
+		aggregates, all := c.mirrored(ctx, len(fresh))
+		maps.Copy(failed, each(ctx, fresh, c.reader(seen, aggregates, all, now)))
+	}
+	maps.Copy(failed, each(ctx, changed, c.reader(seen, nil, false, now)))
+	again := each(ctx, turn, c.reader(seen, nil, false, now))
+	for _, p := range turn {
+		if err := again[p.UUID]; err != nil {
+			lapsed = append(lapsed, exporters.ObjectError{Object: "resource provider " + p.Name + " " + p.UUID, Err: fmt.Errorf("reading it again: %w", err)})
+		}
+	}
+	for uuid, own := range seen {
+		if k := c.known[uuid]; k != nil && !slices.Equal(k.traits, own.Traits) {
+			k.traits = own.Traits
+		}
+	}
+	return failed, lapsed
+}
+
+// turn picks which of the providers that nothing speaks against are read again:
+// those whose generation changed, and this look's share of the others, those first
+// that were never asked for their aggregates themselves, then the oldest readings.
+func (c *collector) turn(rest []provider, of int) []provider {
+	touched := func(p provider) bool { return p.Generation != c.known[p.UUID].generation }
+	slices.SortStableFunc(rest, func(a, b provider) int {
+		if ta, tb := touched(a), touched(b); ta != tb {
+			return trueFirst(ta, tb)
+		}
+		ka, kb := c.known[a.UUID], c.known[b.UUID]
+		if ka.exact != kb.exact {
+			return trueFirst(!ka.exact, !kb.exact)
+		}
+		return ka.read.Compare(kb.read)
+	})
+	c.credit = min(c.credit+float64(of)*float64(c.cfg.Period)/float64(c.cfg.ReadEvery), float64(of))
+	n := 0
+	for n < len(rest) && n < mostTouched && touched(rest[n]) {
+		n++
+	}
+	share := max(n, min(int(c.credit), len(rest)))
+	c.credit = max(0, c.credit-float64(share))
+	return rest[:share]
+}
+
+func trueFirst(a, b bool) int {
+	switch {
+	case a && !b:
+		return -1
+	case b && !a:
+		return 1
+	}
+	return 0
+}
+
+// reader reads one provider: its inventories; its aggregates unless they are all
+// told; its traits unless its summary has them.
+func (c *collector) reader(seen summaries, aggregates map[string][]string, all bool, now time.Time) func(context.Context, provider) error {
+	var mu sync.Mutex // guards c.known
+	return func(ctx context.Context, p provider) error {
+		k := known{read: now, exact: !all, aggregates: aggregates[p.UUID]}
+		path := "/resource_providers/" + p.UUID
+		a, err := c.cloud.Get(ctx, api, path+"/inventories", nil)
+		if err == nil {
+			err = errors.Join(a.Decode("inventories", &k.inventories), a.Decode("resource_provider_generation", &k.generation))
+		}
+		if err != nil {
+			return err
+		}
+		if !all {
+			if k.aggregates, err = c.strings(ctx, path+"/aggregates", "aggregates"); err != nil {
+				return err
+			}
+		}
+		if own, ok := seen[p.UUID]; ok {
+			k.traits = own.Traits
+		} else if k.traits, err = c.strings(ctx, path+"/traits", "traits"); err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if before := c.known[p.UUID]; before != nil {
+			k.usage = before.usage
+		}
+		c.known[p.UUID] = &k
+		return nil
+	}
+}
+
+// strings reads a list of strings, and sorts it.
+func (c *collector) strings(ctx context.Context, path, member string) ([]string, error) {
+	a, err := c.cloud.Get(ctx, api, path, nil)
 	if err != nil {
-		return k, err
+		return nil, err
 	}
-	if err := errors.Join(a.Decode("inventories", &k.inventories), a.Decode("resource_provider_generation", &k.generation)); err != nil {
-		return k, err
+	var all []string
+	if err := a.Decode(member, &all); err != nil {
+		return nil, err
 	}
-	if a, err = c.cloud.Get(ctx, api, path+"/traits", nil); err != nil {
-		return k, err
-	}
-	if err := a.Decode("traits", &k.traits); err != nil {
-		return k, err
-	}
-	if a, err = c.cloud.Get(ctx, api, path+"/aggregates", nil); err != nil {
-		return k, err
-	}
-	if err := a.Decode("aggregates", &k.aggregates); err != nil {
-		return k, err
-	}
-	slices.Sort(k.traits)
-	slices.Sort(k.aggregates)
-	return k, nil
+	slices.Sort(all)
+	return all, nil
 }
 
 // drop forgets providers that are gone.
@@ -177,18 +325,7 @@ func (c *collector) drop(present []provider) {
 	for _, p := range present {
 		alive[p.UUID] = true
 	}
-	for uuid := range c.known {
-		if !alive[uuid] {
-			delete(c.known, uuid)
-		}
-	}
+	maps.DeleteFunc(c.known, func(uuid string, _ *known) bool { return !alive[uuid] })
 }
 
-func sortedClasses[V any](m map[string]V) []string {
-	classes := make([]string, 0, len(m))
-	for class := range m {
-		classes = append(classes, class)
-	}
-	slices.SortFunc(classes, strings.Compare)
-	return classes
-}
+func sortedClasses[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

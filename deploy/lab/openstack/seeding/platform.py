@@ -26,6 +26,24 @@ def secret():
     if 'acme-key' not in by_name(keys.secrets()):
         keys.create_secret(name='acme-key', payload='not a secret', payload_content_type='text/plain',
                            secret_type='passphrase')
+    operators_secrets()
+
+
+def operators_secrets():
+    """What a collector can see of Barbican: it lists the secrets of the collector's own project only."""
+    keys = admin().key_manager
+    have = by_name(keys.secrets())
+    wanted = {'lab-tls': {'secret_type': 'certificate', 'expiration': '2098-01-01T00:00:00'}, 'lab-token': {'secret_type': 'opaque'}}
+    for name, more in wanted.items():
+        if name not in have:
+            have[name] = keys.create_secret(name=name, payload='bm90IGEgc2VjcmV0', payload_content_encoding='base64',
+                                            payload_content_type='application/octet-stream', **more)
+    if 'lab-bundle' not in by_name(keys.containers()):
+        keys.create_container(name='lab-bundle', type='generic',
+                              secret_refs=[{'name': 'tls', 'secret_ref': have['lab-tls'].secret_ref}])
+    if not list(keys.orders()):
+        keys.create_order(type='key', meta={'name': 'lab-order', 'algorithm': 'aes', 'bit_length': 256, 'mode': 'cbc',
+                                            'payload_content_type': 'application/octet-stream'})
 
 
 def zone():

@@ -39,6 +39,7 @@ def objects():
         'port': next(p for p in admin.network.ports(device_id=server.id)).id,
         'balancer': next(b for b in admin.load_balancer.load_balancers()).id,
         'segment': next(s for s in admin.instance_ha.segments()).uuid,
+        'image': admin.image.find_image('acme-golden', ignore_missing=False).id,
         'own': admin.current_project_id,
     }
 
@@ -70,27 +71,39 @@ READS = [  # service, path, microversion, further headers
     ('block_storage', '/volumes/detail?all_tenants=1', CINDER), ('block_storage', '/volumes/{volume}', CINDER),
     ('block_storage', '/snapshots/detail?all_tenants=1', CINDER), ('block_storage', '/backups/detail?all_tenants=1', CINDER),
     ('block_storage', '/attachments/detail?all_tenants=1', CINDER), ('block_storage', '/types?is_public=None', CINDER),
+    ('block_storage', '/volumes?all_tenants=1&limit=1&with_count=true', CINDER), ('block_storage', '/groups/detail?all_tenants=1', CINDER),
+    ('block_storage', '/os-volume-transfer?all_tenants=1', CINDER),
+    ('block_storage', '/volumes/detail?all_tenants=1&updated_at=gt:2020-01-01T00:00:00', CINDER),
     ('block_storage', '/qos-specs', CINDER), ('block_storage', '/os-quota-sets/{project}?usage=true', CINDER),
     ('network', '/agents', None), ('network', '/networks', None), ('network', '/networks/{network}', None),
     ('network', '/subnets', None), ('network', '/ports', None), ('network', '/ports/{port}', None),
     ('network', '/routers', None), ('network', '/floatingips', None), ('network', '/security-groups', None),
-    ('network', '/security-group-rules?direction=ingress', None), ('network', '/network-ip-availabilities', None),
+    ('network', '/security-group-rules?direction=ingress&direction=egress', None), ('network', '/rbac-policies', None),
+    ('network', '/quotas/{project}/default', None), ('network', '/network-ip-availabilities', None),
     ('network', '/quotas/{project}', None), ('network', '/trunks', None),
     ('network', '/qos/policies', None), ('network', '/segments', None),
     ('identity', '/projects', None), ('identity', '/domains', None), ('identity', '/users', None),
     ('identity', '/roles', None), ('identity', '/role_assignments', None), ('identity', '/services', None),
-    ('identity', '/endpoints', None),
+    ('identity', '/endpoints', None), ('identity', '/groups', None), ('identity', '/regions', None),
+    ('image', '/images?visibility=all&os_hidden=false', None), ('image', '/images?visibility=all&os_hidden=true', None),
+    ('image', '/info/stores/detail', None),
     ('load_balancer', '/lbaas/loadbalancers', None), ('load_balancer', '/lbaas/listeners', None),
     ('load_balancer', '/lbaas/pools', None), ('load_balancer', '/lbaas/loadbalancers/{balancer}/status', None),
     ('load_balancer', '/lbaas/loadbalancers/{balancer}/stats', None),
     ('load_balancer', '/octavia/amphorae', None),
     ('orchestration', '/services', None), ('orchestration', '/stacks?global_tenant=true', None),
+    ('load_balancer', '/lbaas/quotas', None), ('load_balancer', '/lbaas/quotas/defaults', None),
+    ('load_balancer', '/lbaas/providers', None),
     ('dns', '/zones', None, {'X-Auth-All-Projects': 'true'}), ('dns', '/service_statuses', None),
+    ('dns', '/recordsets', None, {'X-Auth-All-Projects': 'true'}), ('dns', '/pools', None),
+    ('key_manager', '/secrets', None), ('key_manager', '/containers', None), ('key_manager', '/orders', None),
+    ('key_manager', '/quotas', None), ('key_manager', '/project-quotas', None),
     ('instance_ha', '/segments', None), ('instance_ha', '/segments/{segment}/hosts', None), ('instance_ha', '/notifications', None),
 ]
 
 # Nothing of these need exist in a seeded lab; every other read must show something.
-MAY_BE_EMPTY = ['/os-migrations', '/backups', '/qos-specs', '/trunks', 'deleted=true', '/os-extra_specs', '/amphorae']
+MAY_BE_EMPTY = ['/os-migrations', '/backups', '/qos-specs', '/groups', '/os-volume-transfer', 'os_hidden=true', '/trunks', 'deleted=true',
+                '/os-extra_specs', '/amphorae', '/project-quotas']
 
 CHANGES = [  # service, method, path, body, microversion
     ('compute', 'PUT', '/os-services/{compute}', {'status': 'enabled'}, NOVA),
@@ -110,6 +123,7 @@ CHANGES = [  # service, method, path, body, microversion
     ('network', 'POST', '/networks', {'network': {'name': 'reader-check', 'project_id': '{project}'}}, None),
     ('identity', 'PATCH', '/projects/{project}', {'project': {'description': 'customer acme'}}, None),
     ('load_balancer', 'PUT', '/lbaas/loadbalancers/{balancer}', {'loadbalancer': {'description': ''}}, None),
+    ('image', 'POST', '/images/{image}/actions/reactivate', None, None),
     ('instance_ha', 'PUT', '/segments/{segment}', {'segment': {'description': 'az-a'}}, None),
 ]
 
