@@ -128,7 +128,6 @@ var probes = []probe{
 	{name: "neutron_security_groups", service: "network", path: "/v2.0/security-groups", loose: []string{"security_groups[].security_group_rules"}},
 	{name: "neutron_quota", service: "network", path: "/v2.0/quotas/{project}/details.json", loose: []string{"quota"}},
 
-	{name: "keystone_roles", path: "/roles", loose: []string{"roles[].options", "roles[].description"}},
 	{name: "keystone_services", path: "/services", loose: []string{"services[].description"}},
 	{name: "keystone_endpoints", path: "/endpoints"},
 	{name: "keystone_regions", path: "/regions"},

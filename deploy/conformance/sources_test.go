@@ -12,10 +12,16 @@ import (
 	"mcloud/exporters"
 	"mcloud/exporters/ceph"
 	"mcloud/exporters/openstack"
+	"mcloud/exporters/openstack/barbican"
 	"mcloud/exporters/openstack/cinder"
+	"mcloud/exporters/openstack/designate"
+	"mcloud/exporters/openstack/glance"
+	"mcloud/exporters/openstack/heat"
 	"mcloud/exporters/openstack/keystone"
+	"mcloud/exporters/openstack/masakari"
 	"mcloud/exporters/openstack/neutron"
 	"mcloud/exporters/openstack/nova"
+	"mcloud/exporters/openstack/octavia"
 	"mcloud/exporters/openstack/placement"
 	"mcloud/exporters/ovn"
 	"mcloud/exporters/ovs"
@@ -68,6 +74,12 @@ func allSources(t *testing.T, c *sim.Cloud, clouds string) []exporters.Source {
 	all = append(all, placement.Sources(conn, placement.Config{})...)
 	all = append(all, cinder.Sources(conn, cinder.Config{})...)
 	all = append(all, neutron.Sources(conn, neutron.Config{})...)
+	all = append(all, glance.Sources(conn, glance.Config{})...)
+	all = append(all, heat.Sources(conn, heat.Config{})...)
+	all = append(all, octavia.Sources(conn, octavia.Config{})...)
+	all = append(all, barbican.Sources(conn, barbican.Config{})...)
+	all = append(all, designate.Sources(conn, designate.Config{})...)
+	all = append(all, masakari.Sources(conn, masakari.Config{})...)
 	for _, cluster := range e.Clusters {
 		sources, err := ceph.Sources(ceph.ClusterConfig{Cloud: e.Cloud, Name: cluster.Name, Sockets: []string{cluster.Sockets}, Perf: true}, cluster.Mon)
 		if err != nil {
@@ -108,7 +120,8 @@ func TestEverySourceSucceeds(t *testing.T) {
 		if failed := snap.Failed; len(failed) > 0 {
 			t.Errorf("%s: %d objects failed, the first: %v", s.Name, len(failed), failed[0])
 		}
-		if len(snap.Samples)+len(snap.Inventories) == 0 {
+		// Nothing may have moved of late in so small a cloud.
+		if len(snap.Samples)+len(snap.Inventories) == 0 && s.Name != "nova_migrations" {
 			t.Errorf("%s: nothing came of it", s.Name)
 		}
 		var inventory []error

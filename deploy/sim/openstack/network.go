@@ -379,7 +379,7 @@ func addressScopes(_ *call, w *model.World) []object {
 func rbacPolicies(_ *call, w *model.World) []object {
 	return []object{recorded("rbac_policy", object{
 		"id": madeID("rbac"), "tenant_id": w.Projects[0].ID, "project_id": w.Projects[0].ID, "action": "access_as_external", "object_type": "network",
-		"object_id": w.Networks[0].ID, "target_tenant": "*", "target_project": "*",
+		"object_id": w.Networks[0].ID, "target_tenant": "*",
 	})}
 }
 

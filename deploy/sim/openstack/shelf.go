@@ -3,6 +3,7 @@ package openstack
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"mcloud/deploy/sim/model"
 )
@@ -20,6 +21,9 @@ const (
 // shelf registers a list that is made anew for each call.
 func (s *Server) shelf(svc *service, path, member string, how paging, docs func(*call, *model.World) []object) {
 	s.route(svc, "GET "+path, false, func(c *call) (a answer) {
+		if strings.HasPrefix(path, "/instance-ha/") {
+			c.header.Set("OpenStack-API-Version", "instance-ha 1.3")
+		}
 		s.cloud.With(func(w *model.World) {
 			part, next, known := page(c, docs(c, w), idOf, 1000)
 			if !known {
@@ -41,8 +45,14 @@ func (s *Server) envelope(c *call, member string, how paging, list []object, nex
 	here := s.root + c.URL.Path
 	switch how {
 	case byLinks:
+		if strings.HasPrefix(c.URL.Path, "/load-balancer/") {
+			doc[member+"_links"] = []any{}
+		}
 		s.nextLink(doc, member, c.URL.Path, next)
 	case byNext:
+		if c.URL.Path == "/image/v2/images" || c.URL.Path == "/image/v2/tasks" {
+			doc["first"], doc["schema"] = c.URL.Path[len("/image"):], "/v2/schemas/"+member
+		}
 		if next != "" {
 			doc["next"] = here + "?" + next
 		}
