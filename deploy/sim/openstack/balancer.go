@@ -11,9 +11,13 @@ import (
 // and members each; every third one has an amphora, the others are OVN's.
 func balanced(w *model.World) []*model.Project { return few(w.Customers(), 12) }
 
-// balancerRoutes serve Octavia.
+// balancerRoutes serve Octavia, which answers under v2 and v2.0.
 func (s *Server) balancerRoutes() {
-	const v = "/load-balancer/v2"
+	s.balancersUnder("/load-balancer/v2")
+	s.balancersUnder("/load-balancer/v2.0")
+}
+
+func (s *Server) balancersUnder(v string) {
 	ids := func(kind string, p *model.Project, n int) []object {
 		list := []object{}
 		for i := range n {

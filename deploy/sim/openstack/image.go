@@ -2,7 +2,7 @@ package openstack
 
 import "mcloud/deploy/sim/model"
 
-// imageRoutes serve Glance: the model's images in one RBD store, no tasks.
+// imageRoutes serve Glance: the model's images in one RBD store, one finished task.
 func (s *Server) imageRoutes() {
 	const v = "/image/v2"
 	s.shelf(other, v+"/images", "images", byNext, func(c *call, w *model.World) []object {
@@ -20,7 +20,12 @@ func (s *Server) imageRoutes() {
 		}
 		return docs
 	})
-	s.shelf(other, v+"/tasks", "tasks", byNext, none)
+	s.shelf(other, v+"/tasks", "tasks", byNext, func(_ *call, w *model.World) []object {
+		return []object{recorded("image_task", object{
+			"id": madeID("image task"), "owner": w.Projects[0].ID, "created_at": when(w.Config.Start, second), "updated_at": when(w.Config.Start, second),
+			"self": "/v2/tasks/" + madeID("image task"),
+		})}
+	})
 	stores := func(detail bool) func(*call, *model.World) []object {
 		return func(_ *call, w *model.World) []object {
 			doc := object{"id": "rbd", "default": "true"}

@@ -58,6 +58,15 @@ func (s *Server) rescueRoutes() {
 		return a
 	})
 	s.shelf(other, v+"/notifications/{id}/vmoves", "vmoves", byNothing, none)
+	document := func(*call) answer {
+		return ok(object{"version": object{
+			"id": "v1.0", "status": "CURRENT", "version": "1.3", "min_version": "1.0", "updated": "2016-07-01T11:33:21Z",
+			"links":       []object{{"rel": "self", "href": s.root + "/instance-ha/v1/"}},
+			"media-types": []object{{"base": "application/json", "type": "application/vnd.openstack.masakari+json;version=1"}},
+		}})
+	}
+	s.route(other, "GET /instance-ha/v1", true, document)
+	s.route(other, "GET /instance-ha/v1/{$}", true, document)
 	s.route(other, "/instance-ha/v1/", false, func(c *call) answer {
 		return other.fail(c, http.StatusNotFound, "The resource could not be found.")
 	})
