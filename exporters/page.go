@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 )
 
 // What a Runner serves has two parts. The series of the Sources are written in
@@ -84,6 +86,22 @@ func (r *Runner) metricsHandler() http.Handler {
 		if err != nil {
 			r.logger.Log(req.Context(), slog.LevelDebug, "page was not delivered", "error", err.Error())
 		}
+	})
+}
+
+// Gatherer gives everything that Handler serves as metrics of client_golang. It
+// reads the page to make them, which is dear in a large cloud.
+func (r *Runner) Gatherer() prometheus.Gatherer {
+	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		registered, err := r.opts.Registry.Gather()
+		page, failed := r.compose(registered, time.Now())
+		if failed != nil {
+			return registered, errors.Join(err, failed)
+		}
+		parser := expfmt.NewTextParser(model.LegacyValidation)
+		families, failed := parser.TextToMetricFamilies(page.plain())
+		all := slices.SortedFunc(maps.Values(families), func(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) })
+		return all, errors.Join(err, failed)
 	})
 }
 

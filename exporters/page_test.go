@@ -111,6 +111,19 @@ func TestGzippedPageIsThePlainOne(t *testing.T) {
 		if string(unzipped) != plain {
 			t.Error("the gzipped page is another one")
 		}
+		families, err := b.runner.Gatherer().Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var again strings.Builder
+		for _, f := range families {
+			if _, err := expfmt.MetricFamilyToText(&again, f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if again.String() != plain {
+			t.Error("what is gathered is not what is served")
+		}
 		req.Header.Set("Accept-Encoding", "gzip;q=0")
 		w = httptest.NewRecorder()
 		b.runner.Handler().ServeHTTP(w, req)

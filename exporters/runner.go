@@ -198,7 +198,8 @@ func (r *Runner) Sources() []Source {
 	return all
 }
 
-// Registry is what Handler serves; other metrics of the process go there too.
+// Registry has the Runner's own metrics; others of the process go there too, and
+// Handler serves them beside the Sources'.
 func (r *Runner) Registry() *prometheus.Registry { return r.opts.Registry }
 
 // Ready is closed once every Source has ended its first look, well or not.

@@ -81,7 +81,7 @@ func EstimateSeries(ctx context.Context, f config.File, open OpenMon, logger *sl
 			progress(len(runner.Waiting()), len(sources))
 		}
 	}
-	gathered, err := runner.Registry().Gather()
+	gathered, err := runner.Gatherer().Gather()
 	cancel()
 	err = errors.Join(err, <-ended)
 	if len(gathered) == 0 && err != nil {

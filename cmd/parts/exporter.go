@@ -167,7 +167,7 @@ func (e *exporter) serve(w *watch) {
 	if rules := CompatRules(e.file.Exporter.Compat); len(rules) > 0 {
 		mux := http.NewServeMux()
 		mux.Handle("/", handler)
-		mux.Handle("GET /metrics", promhttp.HandlerFor(compat.Gatherer(w.runner.Registry(), rules), promhttp.HandlerOpts{
+		mux.Handle("GET /metrics", promhttp.HandlerFor(compat.Gatherer(w.runner.Gatherer(), rules), promhttp.HandlerOpts{
 			ErrorLog: slog.NewLogLogger(e.logger.Handler(), slog.LevelError), ErrorHandling: promhttp.ContinueOnError,
 		}))
 		handler = mux
