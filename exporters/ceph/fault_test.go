@@ -121,7 +121,7 @@ func (r *rig) monFault(ctx context.Context, prefix string) ([]byte, error) {
 // page is the value of each series that is served.
 func (r *rig) page() map[string]float64 {
 	r.t.Helper()
-	families, err := r.runner.Registry().Gather()
+	families, err := r.runner.Gatherer().Gather()
 	if err != nil {
 		r.t.Fatal(err)
 	}
