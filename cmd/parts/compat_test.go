@@ -42,7 +42,9 @@ func TestCompatRulesFitTheCatalogue(t *testing.T) {
 			if !ok {
 				t.Errorf("%s joins %s, which nobody declares", r.Name, j.With)
 			}
-			joined = append(joined, theirs...)
+			for _, label := range theirs {
+				joined = append(joined, label, j.With+"."+label)
+			}
 			for _, on := range j.On {
 				left, right, two := strings.Cut(on, "=")
 				if !two {

@@ -55,7 +55,7 @@ type Label struct {
 	Name string
 	// From is our label that it gets its value from, or two of them as "a+b", with
 	// "_" between their values; Const is a fixed value. Joined says that From is a
-	// label of the joined families.
+	// label of the joined families: "name", or "family.name" where two have it.
 	From, Const string
 	Joined      bool
 	// Words replaces values: {"1": "enabled", "0": "disabled"}.
@@ -217,7 +217,11 @@ func (r Rule) joined(ours map[string]*dto.MetricFamily) func(map[string]string) 
 	return func(labels map[string]string) map[string]string {
 		all := map[string]string{}
 		for i, join := range r.Joins {
-			maps.Copy(all, indexes[i][key(labels, join.On, false)])
+			found := indexes[i][key(labels, join.On, false)]
+			maps.Copy(all, found)
+			for name, value := range found {
+				all[join.With+"."+name] = value
+			}
 		}
 		return all
 	}

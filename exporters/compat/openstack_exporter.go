@@ -162,6 +162,7 @@ func placement() []Rule {
 }
 
 func network() []Rule {
+	const ofSubnet = "network_id network_name=@openstack_neutron_network_ips_capacity.name ip_version cidr subnet_name=@openstack_neutron_subnet_info.name project_id=@project_id"
 	rules := []Rule{
 		rule("neutron_agent_state", "neutron_agent_up", "id=@id hostname=host service=binary adminState=@value availability_zone=@zone", counter,
 			with("neutron_agent_enabled", "host", "binary", "type"), with("neutron_agent_info", "host", "binary", "type"),
@@ -173,8 +174,8 @@ func network() []Rule {
 		rule("neutron_subnet", "neutron_subnet_info", "id tenant_id=project_id name network_id cidr gateway_ip enable_dhcp=dhcp dns_nameservers: tags:"),
 		rule("neutron_port", "neutron_port_info", "uuid=id network_id mac_address device_owner device_id status binding_vif_type=vif_type admin_state_up fixed_ips"),
 		rule("neutron_router", "neutron_router_info", "id name project_id admin_state_up status external_network_id"),
-		rule("neutron_network_ip_availabilities_total", "neutron_subnet_ips_capacity", "network_id network_name: ip_version cidr subnet_name=@name project_id=@project_id", with("neutron_subnet_info", "subnet_id=id")),
-		rule("neutron_network_ip_availabilities_used", "neutron_subnet_ips_used", "network_id network_name: ip_version cidr subnet_name=@name project_id=@project_id", with("neutron_subnet_info", "subnet_id=id")),
+		rule("neutron_network_ip_availabilities_total", "neutron_subnet_ips_capacity", ofSubnet, with("neutron_subnet_info", "subnet_id=id"), with("neutron_network_ips_capacity", "network_id", "ip_version")),
+		rule("neutron_network_ip_availabilities_used", "neutron_subnet_ips_used", ofSubnet, with("neutron_subnet_info", "subnet_id=id"), with("neutron_network_ips_capacity", "network_id", "ip_version")),
 		rule("neutron_vpn_service", "neutron_vpn_service_info", "id name project_id status admin_state_up router_id subnet_id flavor_id external_v4_ip external_v6_ip"),
 		rule("neutron_vpn_siteconnection", "neutron_vpn_site_connection_info", "id name project_id status admin_state_up vpnservice_id=vpn_service_id ikepolicy_id=ike_policy_id ipsecpolicy_id=ipsec_policy_id local_id peer_id local_ep_group_id peer_ep_group_id"),
 		rule("neutron_vpn_siteconnections", "neutron_vpn_site_connections", ""),

@@ -536,6 +536,40 @@ func TestAPIUp(t *testing.T) {
 	}
 }
 
+// TestAPIUpDoesNotWaitForOurOwnCalls keeps Nova's whole budget busy: the API is
+// up all the same, and answers fast.
+func TestAPIUpDoesNotWaitForOurOwnCalls(t *testing.T) {
+	t.Parallel()
+	f := newFakeCloud(t)
+	cloud, _ := f.connect(func(o *openstack.Options) { o.Budgets["nova"] = openstack.Budget{InFlight: 1} })
+	asked, release := make(chan struct{}), make(chan struct{})
+	f.inject(func(_ http.ResponseWriter, _ *http.Request, call string) bool {
+		if call == "nova /os-aggregates" {
+			close(asked)
+			<-release
+		}
+		return false
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = cloud.Get(ctx, openstack.API{Name: "nova", Types: []string{"compute"}, Version: "v2.1"}, "/os-aggregates", nil)
+	}()
+	defer func() { cancel(); close(release); <-ended }()
+	<-asked
+	s, _ := collect(t, source(t, cloud, "openstack_api"))
+	for _, sample := range s.Samples {
+		if sample.Family.Name == "openstack_api_up" && sample.Labels[0] == "nova" {
+			if sample.Value != 1 {
+				t.Error("Nova seems to be down because our own calls keep it busy")
+			}
+			return
+		}
+	}
+	t.Error("nothing is said of Nova")
+}
+
 func TestConnectNamesWhatIsWrong(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {

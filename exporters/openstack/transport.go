@@ -52,6 +52,14 @@ func withAPI(ctx context.Context, name string) context.Context {
 	return context.WithValue(ctx, apiKey{}, name)
 }
 
+type apartKey struct{}
+
+// apart gives the calls of ctx a budget of their own: whether an API answers, and
+// how fast, must not depend on how many calls of ours wait for it.
+func apart(ctx context.Context) context.Context {
+	return context.WithValue(ctx, apartKey{}, true)
+}
+
 // transport gives each call its deadline, its place in the budget, its entry in
 // the counters, and another try when the API asks for patience.
 type transport struct {
@@ -154,6 +162,9 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		api = "other"
 	}
 	g := t.gate(api)
+	if apart, _ := req.Context().Value(apartKey{}).(bool); apart {
+		g = t.gate("a visit to " + api)
+	}
 	for attempt := 1; ; attempt++ {
 		resp, err := t.once(req, api, g)
 		if err != nil || !again(req, resp, attempt) {

@@ -43,7 +43,7 @@ func (c *Cloud) Visit(ctx context.Context, api, at, accept string, most int64) (
 			v.Expires = firstExpiry(conn.ConnectionState().PeerCertificates)
 		}
 	}}
-	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(withAPI(ctx, api), trace), http.MethodGet, at, nil)
+	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(apart(withAPI(ctx, api)), trace), http.MethodGet, at, nil)
 	if err != nil {
 		return v, err
 	}
