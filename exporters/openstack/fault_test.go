@@ -544,11 +544,12 @@ func TestAPIUpDoesNotWaitForOurOwnCalls(t *testing.T) {
 	cloud, _ := f.connect(func(o *openstack.Options) { o.Budgets["nova"] = openstack.Budget{InFlight: 1} })
 	asked, release := make(chan struct{}), make(chan struct{})
 	f.inject(func(_ http.ResponseWriter, _ *http.Request, call string) bool {
-		if call == "nova /os-aggregates" {
-			close(asked)
-			<-release
+		if call != "nova /os-aggregates" {
+			return false
 		}
-		return false
+		close(asked)
+		<-release
+		return true
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
