@@ -110,8 +110,8 @@ func TestTokenExpiresDuringARound(t *testing.T) {
 		return false
 	})
 	s, err := collect(t, source(t, cloud, "placement_providers"))
-	if err != nil || len(s.Failed) > 0 || !s.Inventories[0].Complete || len(s.Inventories[0].Objects) != 6 {
-		t.Errorf("%v %+v", err, s)
+	if err != nil || len(s.Failed) > 0 || !s.Inventories[0].Complete || len(s.Inventories[0].Objects) != 7 {
+		t.Errorf("%v; failed %v; %d objects, complete %v", err, s.Failed, len(s.Inventories[0].Objects), s.Inventories[0].Complete)
 	}
 	if n := f.logins(); n != 2 {
 		t.Errorf("%d logins, want 2", n)
@@ -133,7 +133,7 @@ func TestTokenExpiresBetweenTwoPages(t *testing.T) {
 	})
 	s, err := collect(t, source(t, cloud, "nova_servers"))
 	if err != nil || len(s.Inventories[0].Objects) != 3 || !s.Inventories[0].Complete {
-		t.Errorf("%v %+v", err, s)
+		t.Errorf("%v; failed %v; %d objects, complete %v", err, s.Failed, len(s.Inventories[0].Objects), s.Inventories[0].Complete)
 	}
 }
 
