@@ -23,6 +23,7 @@ func (p *Planner) document(ctx context.Context, seen *observation, cache *histor
 		d.Zones = append(d.Zones, p.zone(ctx, seen, cache, sum, hosts[sum.Zone]))
 	}
 	d.Total = capacity.Total(sums)
+	d.RealUse = p.realUse(ctx, seen, cache)
 	p.poolUse(ctx, seen)
 	for _, t := range p.o.Tiers {
 		d.Tiers = append(d.Tiers, p.tier(ctx, seen, cache, t))

@@ -48,8 +48,10 @@ type historyCache struct {
 
 type cachedAnswer struct {
 	step   time.Duration
-	read   time.Time // when all of it was read
-	to     time.Time // up to where
+	span   time.Duration // how far back it may reach
+	best   bool          // it was read the first of the ways: it may be extended
+	read   time.Time     // when all of it was read
+	to     time.Time     // up to where
 	series map[string]Series
 }
 
@@ -64,29 +66,38 @@ const (
 
 func newHistoryCache() *historyCache { return &historyCache{answers: map[string]*cachedAnswer{}} }
 
+// reach is one way to read a history: at a step, over a span, good enough when
+// there is this much of it.
+type reach struct{ step, span, enough time.Duration }
+
 // history reads query over the window that ends at at. The step follows from how
 // far back the series reach. query may contain $step, which becomes it.
 func (p *Planner) history(ctx context.Context, cache *historyCache, query string, at time.Time) ([]Series, time.Duration, error) {
+	return p.reaching(ctx, cache, query, at, []reach{
+		{coarse, p.o.Window, 14 * 24 * time.Hour},
+		{middle, min(14*24*time.Hour, p.o.Window), 48 * time.Hour},
+		{fine, min(48*time.Hour, p.o.Window), 0},
+	})
+}
+
+// reaching reads query in the first of the ways that finds enough.
+func (p *Planner) reaching(ctx context.Context, cache *historyCache, query string, at time.Time, ways []reach) ([]Series, time.Duration, error) {
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
 	a := cache.answers[query]
-	if a != nil && a.fresh(at, p.o.Window) {
+	if a != nil && a.fresh(at) {
 		if err := p.extend(ctx, a, query, at); err != nil {
 			return nil, 0, err
 		}
 		return a.list(), a.step, nil
 	}
-	for _, try := range []struct{ step, span, enough time.Duration }{
-		{coarse, p.o.Window, 14 * 24 * time.Hour},
-		{middle, 14 * 24 * time.Hour, 48 * time.Hour},
-		{fine, 48 * time.Hour, 0},
-	} {
-		a = &cachedAnswer{step: try.step, read: at, series: map[string]Series{}}
-		if err := p.read(ctx, a, query, at.Add(-min(try.span, p.o.Window)), at); err != nil {
+	for i, try := range ways {
+		a = &cachedAnswer{step: try.step, span: try.span, best: i == 0, read: at, series: map[string]Series{}}
+		if err := p.read(ctx, a, query, at.Add(-try.span), at); err != nil {
 			return nil, 0, err
 		}
 		first, any := a.first()
-		if any && at.Sub(first) >= min(try.enough, p.o.Window/2) {
+		if any && at.Sub(first) >= min(try.enough, ways[0].span/2) {
 			cache.answers[query] = a
 			return a.list(), a.step, nil
 		}
@@ -103,15 +114,15 @@ func (c *historyCache) forget(at time.Time) {
 }
 
 // fresh says whether a may be extended instead of being read anew.
-func (a *cachedAnswer) fresh(at time.Time, window time.Duration) bool {
+func (a *cachedAnswer) fresh(at time.Time) bool {
 	if at.Before(a.to) {
 		return false
 	}
 	first, any := a.first()
 	switch age := at.Sub(a.read); {
-	case !any || a.step != coarse:
+	case !any || !a.best:
 		return false
-	case at.Sub(first) < window-2*a.step:
+	case at.Sub(first) < a.span-2*a.step:
 		return age < rereadShort
 	default:
 		return age < rereadAfter
@@ -123,7 +134,7 @@ func (p *Planner) extend(ctx context.Context, a *cachedAnswer, query string, at 
 	if err := p.read(ctx, a, query, a.to.Add(-overlap*a.step), at); err != nil {
 		return err
 	}
-	since := at.Add(-p.o.Window)
+	since := at.Add(-a.span)
 	for key, s := range a.series {
 		s.Points = slices.DeleteFunc(s.Points, func(q forecast.Point) bool { return q.Time.Before(since) })
 		if len(s.Points) == 0 {
@@ -194,6 +205,11 @@ func labelKey(labels map[string]string) string {
 func (p *Planner) latestValues(ctx context.Context, query string, at time.Time) ([]Series, error) {
 	step := 5 * time.Minute
 	return p.o.History.Range(ctx, query, at.Add(-2*time.Hour), at, step)
+}
+
+// at evaluates query at one instant.
+func (p *Planner) at(ctx context.Context, query string, at time.Time) ([]Series, error) {
+	return p.o.History.Range(ctx, query, at, at, time.Minute)
 }
 
 // gridStep is the step at which a history of that length is forecast: a year

@@ -172,12 +172,15 @@ func zoneRecipes(z int) map[string]forecasttest.Recipe {
 }
 
 // History answers the planner's queries from the recipes. Fail is the error of
-// every answer; Empty answers nothing; Days shortens what is there.
+// every answer; Empty answers nothing; Days shortens what is there; Unscraped says
+// that nobody measures hosts; LookAge is how old the exporter's last look is.
 type History struct {
-	Fail  error
-	Empty bool
-	Days  int
-	Asked atomic.Int64 // queries so far
+	Fail      error
+	Empty     bool
+	Days      int
+	Unscraped bool
+	LookAge   time.Duration
+	Asked     atomic.Int64 // queries so far
 }
 
 var selector = regexp.MustCompile(`(\w+)(=~|=)"((?:[^"\\]|\\.)*)"`)
@@ -227,10 +230,52 @@ func (h *History) Range(_ context.Context, query string, from, to time.Time, eve
 			}
 			out = append(out, one)
 		}
+	case strings.Contains(query, "mcloud_host_"):
+		if !h.Unscraped && want["cloud"] == "test" {
+			out = h.hostUse(strings.Contains(query, "mcloud_host_cpu_used_ratio"), from, to, every)
+		}
+	case strings.Contains(query, "mcloud_source_last_success_timestamp_seconds"):
+		out = append(out, planner.Series{Points: []forecast.Point{{Time: to, Value: float64(to.Add(-h.LookAge).Unix())}}})
 	default:
 		return nil, fmt.Errorf("plannertest knows no answer to %s", query)
 	}
 	return slices.DeleteFunc(out, func(s planner.Series) bool { return len(s.Points) == 0 }), nil
+}
+
+// hostUse is the real use of hosts, or what they have. Of its 96 CPUs, host i of zone
+// z uses (10 + 5z + i) %, and 30 % more in two hours of the day; of its memory half.
+// The last host of the last zone is not measured.
+func (h *History) hostUse(used bool, from, to time.Time, every time.Duration) (all []planner.Series) {
+	begin := At.AddDate(0, 0, -days)
+	if h.Days > 0 {
+		begin = At.AddDate(0, 0, -h.Days)
+	}
+	for z, zone := range zones {
+		for i := range hosts {
+			if z == len(zones)-1 && i == hosts-1 {
+				continue
+			}
+			cpu := planner.Series{Labels: map[string]string{"host": hostName(zone, i), "resource_class": "VCPU"}}
+			memory := planner.Series{Labels: map[string]string{"host": hostName(zone, i), "resource_class": "MEMORY_MB"}}
+			for t := from; !t.After(to); t = t.Add(every) {
+				if t.Before(begin) || t.After(At) {
+					continue
+				}
+				cpus, mib := 96., 786432.
+				if used {
+					share := 0.10 + 0.05*float64(z) + 0.01*float64(i)
+					if t.Hour() < 2 {
+						share += 0.30
+					}
+					cpus, mib = share*cpus, mib/2
+				}
+				cpu.Points = append(cpu.Points, forecast.Point{Time: t, Value: cpus})
+				memory.Points = append(memory.Points, forecast.Point{Time: t, Value: mib})
+			}
+			all = append(all, cpu, memory)
+		}
+	}
+	return all
 }
 
 // series evaluates a recipe at the instants of a range query; a value stands

@@ -20,23 +20,56 @@ func WriteJSON(w io.Writer, d any) error {
 }
 
 // WriteCSV writes one row for each tier and each class of a zone, numbers plain
-// and dates as RFC 3339, for spreadsheets.
+// and dates as RFC 3339, for spreadsheets. Where real use is measured, classes of the
+// cloud and of each measured host follow, with what is allocated (used) and really
+// used. Empty is not known, or does not apply.
 func WriteCSV(w io.Writer, d Document) error {
 	c := csv.NewWriter(w)
 	c.Write([]string{
 		"kind", "name", "class", "unit", "urgency", "used", "limit", "capacity", "used_ratio", "growth_per_day", "state", "p10", "p50", "p90", "probability",
 		"lead_time_days", "order_by", "buy_unit", "buy_units", "buy_units_safe", "cost", "currency", "confidence", "model", "backtest_relative", "backtest_coverage",
+		"zone", "hosts", "measured_hosts", "measured_total", "measured_allocated", "really_used_p50", "really_used_p95",
 	})
 	for _, t := range d.Tiers {
-		c.Write(csvRow(KindTier, t.Tier, t.Outlook))
+		c.Write(append(csvRow(KindTier, t.Tier, t.Outlook), make([]string, useColumns)...))
 	}
 	for _, z := range d.Zones {
 		for _, o := range z.Outlooks {
-			c.Write(csvRow(KindZone, z.Zone, o))
+			use, ok := d.RealUse.In(z.Zone, o.Class)
+			c.Write(append(csvRow(KindZone, z.Zone, o), csvUse(z.Zone, z.Hosts, use, ok)...))
+		}
+	}
+	if t := d.RealUse.Total; t != nil {
+		csvUses(c, "cloud", d.Cloud, *t)
+		for _, h := range d.RealUse.Hosts {
+			csvUses(c, "host", h.Host, h)
 		}
 	}
 	c.Flush()
 	return c.Error()
+}
+
+// The columns that csvRow and csvUse fill.
+const (
+	rowColumns = 26
+	useColumns = 7
+)
+
+// csvUses writes a row for each class of u.
+func csvUses(c *csv.Writer, kind, name string, u capacity.RealUse) {
+	for _, use := range uses(u) {
+		row := make([]string, rowColumns)
+		copy(row, []string{kind, safeCell(name), use.Class, ClassUnit(use.Class), "", strconv.FormatInt(use.Allocated, 10)})
+		c.Write(append(row, csvUse(u.Zone, u.Hosts, use.ClassUse, true)...))
+	}
+}
+
+func csvUse(zone string, hosts int, u capacity.ClassUse, known bool) []string {
+	row := []string{safeCell(zone), strconv.Itoa(hosts)}
+	if !known {
+		return append(row, "0", "", "", "", "")
+	}
+	return append(row, strconv.Itoa(u.Measured), number(u.Total), strconv.FormatInt(u.Allocated, 10), number(u.P50), number(u.P95))
 }
 
 func csvRow(kind Kind, name string, o Outlook) []string {

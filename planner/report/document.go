@@ -36,6 +36,34 @@ type Document struct {
 	Total    capacity.ZoneSum    `json:"total"`
 	Tiers    []Tier              `json:"tiers"`
 	Headroom []capacity.Headroom `json:"headroom"`
+	// RealUse is what the compute hosts really use, beside what is allocated.
+	RealUse RealUse `json:"really_used"`
+}
+
+// RealUse is what compute hosts were measured to use over a time. Nothing of it is
+// a forecast, and no limit follows from it.
+type RealUse struct {
+	// Why says why nothing is known; the rest is then absent, never 0.
+	Why string `json:"why,omitempty"`
+	// From, To and StepHours are the instants that were looked at.
+	From      time.Time          `json:"from,omitzero"`
+	To        time.Time          `json:"to,omitzero"`
+	StepHours float64            `json:"step_hours,omitempty"`
+	Total     *capacity.RealUse  `json:"total,omitempty"`
+	Zones     []capacity.RealUse `json:"zones,omitempty"` // that have a measured host
+	Hosts     []capacity.RealUse `json:"hosts,omitempty"` // that are measured
+	// Unmeasured are the names of the other hosts.
+	Unmeasured []string `json:"unmeasured,omitempty"`
+}
+
+// In is the real use of a class in a zone; ok is false when nobody measures it.
+func (u RealUse) In(zone, class string) (use capacity.ClassUse, ok bool) {
+	for _, z := range u.Zones {
+		if z.Zone == zone {
+			use, ok = z.Classes[class]
+		}
+	}
+	return use, ok
 }
 
 // Missing is something the report could not learn.

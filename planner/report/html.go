@@ -35,6 +35,12 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"className": ClassName,
 	"unitOf":    ClassUnit,
 	"growth":    Growth,
+	"share":     Share,
+	"useName":   UseName,
+	"useUnit":   UseUnit,
+	"useIn":     useIn,
+	"uses":      uses,
+	"busiest":   func(hosts []capacity.RealUse) []capacity.RealUse { return capacity.Busiest(hosts, busiestShown) },
 	"zones":     HeadroomZones,
 	"fitsIn":    HeadroomIn,
 	"backing":   Backing,
@@ -55,6 +61,17 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 
 // WriteHTML writes d as one self-contained page.
 func WriteHTML(w io.Writer, d Document) error { return page.Execute(w, d) }
+
+// busiestShown is how many hosts the page shows: all are in the JSON and the CSV.
+const busiestShown = 20
+
+// useIn is a zone's real use of a class, nil when nobody measures it.
+func useIn(u RealUse, zone, class string) *capacity.ClassUse {
+	if use, ok := u.In(zone, class); ok {
+		return &use
+	}
+	return nil
+}
 
 // slug is an urgency as a CSS class.
 func slug(u Urgency) string {

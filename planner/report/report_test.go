@@ -8,7 +8,9 @@ import (
 	"encoding/xml"
 	"fmt"
 	"html"
+	"math"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -187,12 +189,27 @@ func TestCSV(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows, err := csv.NewReader(&b).ReadAll()
-	if err != nil || len(rows) != 1+4+6 {
+	// Measured are the cloud and 17 hosts.
+	if err != nil || len(rows) != 1+4+6+(1+17)*2 {
 		t.Fatalf("%d rows, error %v", len(rows), err)
 	}
 	if rows[1][1] != "'=cmd|calc" {
 		t.Errorf("a name that is a formula is written as %q", rows[1][1])
 	}
+	like := func(row []string, from int, want ...string) {
+		t.Helper()
+		for i, w := range want {
+			got := row[from+i]
+			v, err := strconv.ParseFloat(got, 64)
+			if f, wantErr := strconv.ParseFloat(w, 64); wantErr != nil && got != w || wantErr == nil && (err != nil || math.Abs(v-f) > 1e-9) {
+				t.Errorf("column %s is %q, want %s: %q", rows[0][from+i], got, w, row)
+			}
+		}
+	}
+	like(rows[5], 0, "zone", "az-a", "VCPU", "vCPU")
+	like(rows[5], 26, "az-a", "6", "6", "576", rows[5][5], "72", "244.8")
+	like(rows[len(rows)-2], 0, "host", "cmp-c5", "VCPU", "vCPU", "", "112", "")
+	like(rows[len(rows)-2], 26, "az-c", "1", "1", "96", "112", "23.04", "51.84")
 	b.Reset()
 	if err := report.WriteHeadroomCSV(&b, d.Headroom); err != nil {
 		t.Fatal(err)
@@ -237,5 +254,50 @@ func TestQuantity(t *testing.T) {
 		if got := report.Quantity(tt.v, tt.unit); got != tt.want {
 			t.Errorf("Quantity(%g, %q) = %q, want %q", tt.v, tt.unit, got, tt.want)
 		}
+	}
+}
+
+func TestRealUseIsShown(t *testing.T) {
+	d := document(t, nil)
+	var b bytes.Buffer
+	if err := report.WriteTable(&b, d); err != nil {
+		t.Fatal(err)
+	}
+	page := html.UnescapeString(render(t, d))
+	for _, word := range []string{"Really used", "5 of 6", "576 CPU", " CPU (13 %)", "245 CPU (43 %)", "all zones", "cmp-c6"} {
+		if !strings.Contains(b.String(), word) {
+			t.Errorf("the table lacks %q:\n%s", word, &b)
+		}
+		if !strings.Contains(page, word) {
+			t.Errorf("the page lacks %q", word)
+		}
+	}
+	if !strings.Contains(page, "<dt>really used at peak (P95)</dt><dd>245 CPU (43 %)</dd>") {
+		t.Error("the card of az-a lacks its real use")
+	}
+}
+
+func TestUnmeasuredUseIsSaid(t *testing.T) {
+	d := document(t, func(o *planner.Options) { o.History = &plannertest.History{Unscraped: true} })
+	var b bytes.Buffer
+	if err := report.WriteTable(&b, d); err != nil {
+		t.Fatal(err)
+	}
+	page := html.UnescapeString(render(t, d))
+	for _, text := range []string{b.String(), page} {
+		if !strings.Contains(text, "no node_exporter of a compute host is scraped") || strings.Contains(text, "P95)") {
+			t.Errorf("it is not said that nobody measures:\n%s", text)
+		}
+	}
+	b.Reset()
+	if err := report.WriteCSV(&b, d); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(&b).ReadAll()
+	if err != nil || len(rows) != 1+4+6 {
+		t.Fatalf("%d rows, error %v", len(rows), err)
+	}
+	if row := strings.Join(rows[5], ","); !strings.HasSuffix(row, ",az-a,6,0,,,,") {
+		t.Errorf("az-a is written as %s", row)
 	}
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -23,6 +24,12 @@ func WriteTable(w io.Writer, d Document) error {
 	if len(d.Zones) > 0 {
 		b.WriteString(zoneTable(d))
 		b.WriteString("\n\n")
+	}
+	if d.RealUse.Total != nil {
+		b.WriteString(useTable(d.RealUse))
+		b.WriteString("\n\n")
+	} else if d.RealUse.Why != "" {
+		fmt.Fprintf(&b, "What hosts really use is not known: %s.\n\n", d.RealUse.Why)
 	}
 	if len(d.Tiers) > 0 {
 		b.WriteString(tierTable(d))
@@ -90,6 +97,84 @@ func zoneTable(d Document) string {
 		}
 	}
 	return t.Render()
+}
+
+// useTable says what the measured hosts have, what of it is allocated, and what they
+// really use.
+func useTable(u RealUse) string {
+	t := style("Really used, " + u.Period())
+	t.AppendHeader(table.Row{"zone", "measured hosts", "class", "they have", "allocated", "half of the time (P50)", "peak (P95)"})
+	right(t, 4, 5, 6, 7)
+	for _, z := range u.Sums() {
+		name := cmp.Or(z.Zone, "all zones")
+		for _, c := range uses(z) {
+			class, unit := c.Class, UseUnit(c.Class)
+			t.AppendRow(table.Row{name, fmt.Sprintf("%d of %d", c.Measured, z.Hosts), UseName(class), Quantity(c.Total, unit), Quantity(float64(c.Allocated), ClassUnit(class)), Share(c.P50, c.P50Ratio, class), Share(c.P95, c.P95Ratio, class)})
+			name = ""
+		}
+	}
+	text := t.Render()
+	if n := len(u.Unmeasured); n > 0 {
+		text += "\nNot measured: " + strings.Join(u.Unmeasured[:min(n, unmeasuredShown)], ", ")
+		if n > unmeasuredShown {
+			text += fmt.Sprintf(" and %d more", n-unmeasuredShown)
+		}
+	}
+	return text
+}
+
+// namedUse is the use of a class.
+type namedUse struct {
+	Class string
+	capacity.ClassUse
+}
+
+// uses are the classes of u in the order that people have them.
+func uses(u capacity.RealUse) (all []namedUse) {
+	for _, class := range []string{"VCPU", "MEMORY_MB"} {
+		if use, ok := u.Classes[class]; ok {
+			all = append(all, namedUse{class, use})
+		}
+	}
+	return all
+}
+
+// unmeasuredShown is how many hosts the table names.
+const unmeasuredShown = 8
+
+// Sums are the zones and, where there are several, the cloud.
+func (u RealUse) Sums() []capacity.RealUse {
+	if u.Total == nil || len(u.Zones) < 2 {
+		return u.Zones
+	}
+	return append(slices.Clip(u.Zones), *u.Total)
+}
+
+// Period says over what time the use was looked at.
+func (u RealUse) Period() string {
+	return u.From.UTC().Format(time.RFC3339) + " to " + u.To.UTC().Format(time.RFC3339)
+}
+
+// Share prints an amount that is really used, and how much that is of what is there.
+func Share(v, ratio float64, class string) string {
+	return Quantity(v, UseUnit(class)) + " (" + Percent(ratio) + ")"
+}
+
+// UseName and UseUnit are a class of ClassUse as people say it: the hosts' own CPUs
+// are no vCPUs.
+func UseName(class string) string {
+	if class == "VCPU" {
+		return "CPU"
+	}
+	return ClassName(class)
+}
+
+// UseUnit is the unit of a class of ClassUse.
+func UseUnit(class string) string {
+	if class == "VCPU" {
+		return "CPU"
+	}
+	return ClassUnit(class)
 }
 
 func tierTable(d Document) string {
