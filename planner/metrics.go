@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"mcloud/planner/capacity"
 	"mcloud/planner/report"
 )
 
@@ -19,10 +20,14 @@ var (
 	zoneUsed       = desc("mcloud_zone_used_units", "Units allocated.", "zone", "resource_class")
 	zoneExhaustion = desc("mcloud_zone_exhaustion_timestamp_seconds", "When use reaches capacity, by quantile of the forecast; absent beyond the horizon.", "zone", "resource_class", "quantile")
 	zoneLeadTime   = desc("mcloud_zone_lead_time_seconds", "Time from order to usable.", "zone", "resource_class")
-	runTimestamp   = desc("mcloud_plan_run_timestamp_seconds", "When the last plan was made.")
-	runDuration    = desc("mcloud_plan_duration_seconds", "How long the last plan took.")
-	runErrors      = desc("mcloud_plan_errors_total", "Runs of the planner of which nothing came.")
-	runMissing     = desc("mcloud_plan_missing", "Parts of the last plan that are missing.")
+	// No sum over zones is served: servers of one flavor do not compete across hosts,
+	// so that sum without (zone) is exact.
+	headroomServers = desc("mcloud_headroom_servers", "Further servers of a public flavor, its root disk on the host, that Placement and Nova would accept in the zone if nothing else changed; without an N+1 reserve. Absent when the cloud has not been looked at lately.", "zone", "flavor")
+	headroomHosts   = desc("mcloud_headroom_hosts", "Hosts of the zone that take at least one more server of a public flavor, its root disk on the host. Absent when the cloud has not been looked at lately.", "zone", "flavor")
+	runTimestamp    = desc("mcloud_plan_run_timestamp_seconds", "When the last plan was made.")
+	runDuration     = desc("mcloud_plan_duration_seconds", "How long the last plan took.")
+	runErrors       = desc("mcloud_plan_errors_total", "Runs of the planner of which nothing came.")
+	runMissing      = desc("mcloud_plan_missing", "Parts of the last plan that are missing.")
 )
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -33,7 +38,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 func (p *Planner) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		tierCapacity, tierUsed, tierExhaustion, tierLeadTime, zoneCapacity, zoneUsed, zoneExhaustion, zoneLeadTime,
-		runTimestamp, runDuration, runErrors, runMissing,
+		headroomServers, headroomHosts, runTimestamp, runDuration, runErrors, runMissing,
 	} {
 		ch <- d
 	}
@@ -80,6 +85,31 @@ func (p *Planner) Collect(ch chan<- prometheus.Metric) {
 			}
 		}
 	}
+	if age := p.o.Now().Sub(p.last.looked); p.last.looked.IsZero() || age > max(lookLimit, 3*p.o.Period) {
+		return
+	}
+	for _, f := range p.last.public() {
+		for _, z := range f.Zones {
+			send(headroomServers, float64(z.Servers), z.Zone, f.Flavor)
+			send(headroomHosts, float64(z.Hosts), z.Zone, f.Flavor)
+		}
+	}
+}
+
+// public is the headroom of the public flavors: a private one is made for a project,
+// and there may be one for each. A name counts once.
+func (m *plan) public() (all []capacity.Headroom) {
+	public, done := map[string]bool{}, map[string]bool{}
+	for _, f := range m.cloud.Flavors {
+		public[f.ID] = f.Public
+	}
+	for _, h := range m.document.Headroom {
+		if !h.VolumeBacked && public[h.FlavorID] && !done[h.Flavor] {
+			done[h.Flavor] = true
+			all = append(all, h)
+		}
+	}
+	return all
 }
 
 func dates(o report.Outlook) map[string]time.Time {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -28,6 +29,7 @@ type observation struct {
 	cloud   capacity.Cloud
 	storage capacity.Storage
 	missing []report.Missing
+	unknown map[mcloud.Kind]bool // could not be read, or should be there and is not
 }
 
 func (o *observation) miss(what, format string, args ...any) {
@@ -58,16 +60,18 @@ func (p *Planner) observe(ctx context.Context, at time.Time) (*observation, erro
 		})
 	}
 	wait.Wait()
-	seen := &observation{at: at}
+	seen := &observation{at: at, unknown: map[mcloud.Kind]bool{}}
 	var objects []mcloud.Object
 	failures := 0
 	for i, k := range kinds {
 		if failed[i] != nil {
 			failures++
+			seen.unknown[k.kind] = true
 			seen.miss("objects of kind "+string(k.kind), "cannot be read from the store: %v", failed[i])
 			continue
 		}
 		if k.expected && len(found[i]) == 0 {
+			seen.unknown[k.kind] = true
 			seen.miss("objects of kind "+string(k.kind), "the store knows none at %s: check that the exporter reaches the cloud and posts to the collector", at.Format(time.RFC3339))
 		}
 		for _, v := range found[i] {
@@ -84,6 +88,45 @@ func (p *Planner) observe(ctx context.Context, at time.Time) (*observation, erro
 		seen.miss(problem.Object, "%s", problem.Why)
 	}
 	return seen, nil
+}
+
+// lookSources are the exporter's sources that tell what hosts have and how much of
+// it is taken.
+var lookSources = []string{"nova_hosts", "placement_providers"}
+
+// lookLimit is how old the exporter's look at these, or with a long Period the plan,
+// may be before what was free then is no longer told as what is free.
+const lookLimit = 30 * time.Minute
+
+// looked says at what instant hosts and providers were last seen, the earlier of
+// both: the store keeps what it has, however long nobody looks. Zero is not known.
+func (p *Planner) looked(ctx context.Context, seen *observation) (at time.Time) {
+	for _, kind := range []mcloud.Kind{mcloud.KindHost, mcloud.KindProvider, mcloud.KindAggregate, mcloud.KindFlavor} {
+		if seen.unknown[kind] {
+			return time.Time{}
+		}
+	}
+	got, err := p.at(ctx, fmt.Sprintf(`max by (source) (last_over_time(mcloud_source_last_success_timestamp_seconds{cloud=%s,source=~%s}[1d]))`, strconv.Quote(p.o.Cloud), oneOf(lookSources)), seen.at)
+	if err != nil {
+		seen.miss("how old the look at the cloud is", "%v", err)
+		return time.Time{}
+	}
+	last := map[string]time.Time{}
+	for _, s := range got {
+		if n := len(s.Points); n > 0 {
+			last[s.Labels["source"]] = time.UnixMilli(int64(1000 * s.Points[n-1].Value)).UTC()
+		}
+	}
+	for _, source := range lookSources {
+		t, known := last[source]
+		if !known {
+			return time.Time{}
+		}
+		if at.IsZero() || t.Before(at) {
+			at = t
+		}
+	}
+	return at
 }
 
 func names(flavors []capacity.Flavor) string {

@@ -88,6 +88,7 @@ type Status struct {
 type plan struct {
 	document report.Document
 	cloud    capacity.Cloud
+	looked   time.Time // at what headroom follows from; zero: not known
 }
 
 // New checks o; it asks nothing yet.
@@ -210,9 +211,10 @@ func (p *Planner) compute(ctx context.Context, at time.Time, cache *historyCache
 	if err != nil {
 		return nil, err
 	}
+	looked := p.looked(ctx, seen)
 	d := p.document(ctx, seen, cache)
 	d.Made, d.Seconds = p.o.Now().UTC(), p.o.Now().Sub(start).Seconds()
-	return &plan{document: d, cloud: seen.cloud}, nil
+	return &plan{document: d, cloud: seen.cloud, looked: looked}, nil
 }
 
 // Ready is closed when the first plan is there.

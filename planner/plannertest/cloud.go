@@ -235,7 +235,9 @@ func (h *History) Range(_ context.Context, query string, from, to time.Time, eve
 			out = h.hostUse(strings.Contains(query, "mcloud_host_cpu_used_ratio"), from, to, every)
 		}
 	case strings.Contains(query, "mcloud_source_last_success_timestamp_seconds"):
-		out = append(out, planner.Series{Points: []forecast.Point{{Time: to, Value: float64(to.Add(-h.LookAge).Unix())}}})
+		for _, source := range strings.Split(want["source"], "|") {
+			out = append(out, planner.Series{Labels: map[string]string{"source": source}, Points: []forecast.Point{{Time: to, Value: float64(to.Add(-h.LookAge).Unix())}}})
+		}
 	default:
 		return nil, fmt.Errorf("plannertest knows no answer to %s", query)
 	}
