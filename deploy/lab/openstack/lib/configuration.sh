@@ -24,7 +24,7 @@ configure_policies() {
   local admin_project service policy
   admin_project=$(inside mariadb -N -e "select id from keystone.project where name = 'admin' and domain_id = 'default'")
   [ -n "$admin_project" ] || die "Keystone has no project 'admin'"
-  for policy in "$here"/policy/*.yaml; do
+  for policy in "$here"/../../policy/*.yaml; do
     service=${policy##*/}
     service=${service%.yaml}
     mkdir -p "$lab_root/etc/$service/policy.d"
