@@ -30,7 +30,8 @@ or absent, and which policy rule and role would allow it. Nothing is changed.
 Ready-made policy files that let a reader read are in deploy/policy.
 
 The account is --cloud's, or the one that --config names. The exit code is 1 when
-a call is forbidden, shows only the account's own project, or fails.`,
+a call is forbidden, shows only the account's own project, or fails. A forbidden
+call that the exporter does without is told and is not counted.`,
 		Example: "  mcloud exporter check --cloud mycloud-reader\n  mcloud exporter check --config mcloud.yaml --output json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -107,6 +108,9 @@ func writeFindings(w io.Writer, output string, findings []openstack.Finding) err
 		case openstack.Allowed:
 		case openstack.Forbidden, openstack.Narrow:
 			missing, allows = f.Gives, remedy(f)
+			if spared(f) {
+				allows += "; the exporter does without it"
+			}
 		default:
 			missing, allows = f.Gives, f.Detail
 		}
@@ -126,11 +130,16 @@ func remedy(f openstack.Finding) string {
 	return strings.Join(ways, ", or ")
 }
 
+// spared says that the exporter does without a call that it may not make.
+func spared(f openstack.Finding) bool { return f.Dispensable && f.Verdict == openstack.Forbidden }
+
 // summary is an error when something that the exporter wants is not to be had.
 func summary(findings []openstack.Finding) error {
 	of := map[openstack.Verdict]int{}
 	for _, f := range findings {
-		of[f.Verdict]++
+		if !spared(f) {
+			of[f.Verdict]++
+		}
 	}
 	var bad []string
 	for _, v := range []openstack.Verdict{openstack.Forbidden, openstack.Narrow, openstack.Failed} {

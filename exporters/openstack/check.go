@@ -32,6 +32,8 @@ type Finding struct {
 	API     string  `json:"api"`
 	Call    string  `json:"call"` // "GET /os-services"
 	Verdict Verdict `json:"verdict"`
+	// Dispensable says that the exporter does without it where it is forbidden.
+	Dispensable bool `json:"dispensable,omitempty"`
 	// Rule and Role are what would allow it: the service's policy rule, and the
 	// role that it asks for by default.
 	Rule string `json:"policy_rule,omitempty"`
@@ -62,6 +64,7 @@ func Check(ctx context.Context, c *Cloud, calls []Call, progress func(Finding)) 
 type tryer struct {
 	cloud    *Cloud
 	own      string // the project of the account's token
+	other    string // a project that is not the account's own, if there is one
 	projects int
 	looked   bool
 	lists    map[string]firstOf
@@ -73,7 +76,7 @@ type firstOf struct {
 }
 
 func (t *tryer) try(ctx context.Context, call Call) Finding {
-	f := Finding{API: call.API.Name, Call: "GET " + call.Path, Rule: call.Rule, Role: call.Role, Gives: call.Gives}
+	f := Finding{API: call.API.Name, Call: "GET " + call.Path, Rule: call.Rule, Role: call.Role, Gives: call.Gives, Dispensable: call.Dispensable}
 	path, err := t.fill(ctx, call)
 	if errors.Is(err, errNothing) {
 		f.Verdict, f.Detail = Untried, err.Error()
@@ -150,7 +153,7 @@ func (t *tryer) fill(ctx context.Context, call Call) (string, error) {
 		if t.own == "" {
 			return "", fmt.Errorf("%w: no project is known", errNothing)
 		}
-		path = strings.ReplaceAll(path, "{project}", url.PathEscape(t.own))
+		path = strings.ReplaceAll(path, "{project}", url.PathEscape(cmp.Or(t.other, t.own)))
 	}
 	if strings.Contains(path, "{id}") {
 		first := t.first(ctx, call)
@@ -162,8 +165,9 @@ func (t *tryer) fill(ctx context.Context, call Call) (string, error) {
 	return path, nil
 }
 
-// look finds a project, once: that of the token, or the first one that Keystone
-// shows to an account that is scoped to the system.
+// look finds projects, once: that of the token, or the first one that Keystone
+// shows to an account that is scoped to the system; and another, as what is allowed
+// of the own project may be forbidden of those of others.
 func (t *tryer) look(ctx context.Context) {
 	if t.looked {
 		return
@@ -174,6 +178,12 @@ func (t *tryer) look(ctx context.Context) {
 	}
 	if list, err := t.cloud.Projects(ctx, time.Minute); err == nil && len(list.Objects) > 0 {
 		t.own, t.projects = cmp.Or(t.own, string(list.Objects[0].ID)), len(list.Objects)
+		for _, p := range list.Objects {
+			if string(p.ID) != t.own {
+				t.other = string(p.ID)
+				break
+			}
+		}
 	}
 }
 

@@ -14,6 +14,10 @@ func TestCheckSaysWhatTheAccountMay(t *testing.T) {
 	f.absent = []string{"heat"}
 	cloud, _ := f.connect(nil)
 	f.inject(func(w http.ResponseWriter, _ *http.Request, call string) bool {
+		if strings.HasPrefix(call, "nova /quota/") && call != "nova /quota/mine" {
+			_, _ = io.WriteString(w, `{"quota_set": {}}`)
+			return true
+		}
 		for begin, say := range map[string]struct {
 			code int
 			body string
@@ -28,7 +32,9 @@ func TestCheckSaysWhatTheAccountMay(t *testing.T) {
 			"nova /missing":    {404, `{}`},
 			"nova /own":        {200, `{"volumes": [{"id": "1", "tenant": "mine"}, {"id": "2", "tenant": "mine"}], "volumes_links": []}`},
 			"nova /all":        {200, `{"volumes": [{"id": "1", "tenant": "mine"}, {"id": "2", "tenant": "theirs"}]}`},
-			"nova /quota/mine": {200, `{"quota_set": {}}`},
+			"nova /quota/mine": {403, `{"forbidden": {"message": "not of one's own"}}`},
+			"nova /messages/m": {200, `{"message": {}}`},
+			"nova /messages":   {200, `{"messages": [{"id": 1, "notification_uuid": "m"}]}`},
 			"nova /hidden":     {200, `{"volumes": [{"id": "1"}]}`},
 		} {
 			if call == begin || strings.HasPrefix(call, begin+" ") {
@@ -60,14 +66,16 @@ func TestCheckSaysWhatTheAccountMay(t *testing.T) {
 		{openstack.Call{API: nova, Path: "/hidden", Owner: "tenant"}, openstack.Narrow, "the account's own project"},
 		{openstack.Call{API: nova, Path: "/all", Owner: "tenant"}, openstack.Allowed, ""},
 		{openstack.Call{API: nova, Path: "/quota/{project}"}, openstack.Allowed, ""},
+		{openstack.Call{API: nova, Path: "/forbidden", Optional: true, Dispensable: true}, openstack.Forbidden, "os_compute_api:os-services:list to be performed"},
+		{openstack.Call{API: nova, Path: "/messages/{id}", Of: "/messages", OfMember: "messages"}, openstack.Allowed, ""},
 	} {
 		told := 0
 		got := openstack.Check(t.Context(), cloud, []openstack.Call{c.call}, func(openstack.Finding) { told++ })
 		if len(got) != 1 || got[0].Verdict != c.want || !strings.Contains(got[0].Detail, c.says) || told != 1 {
 			t.Errorf("%s %s: %+v, want %s with %q", c.call.API.Name, c.call.Path, got, c.want, c.says)
 		}
-		if got[0].Rule != c.call.Rule || got[0].Role != c.call.Role {
-			t.Errorf("%s: rule or role is lost: %+v", c.call.Path, got[0])
+		if got[0].Rule != c.call.Rule || got[0].Role != c.call.Role || got[0].Dispensable != c.call.Dispensable {
+			t.Errorf("%s: rule, role or dispensable is lost: %+v", c.call.Path, got[0])
 		}
 	}
 }

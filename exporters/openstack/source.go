@@ -42,4 +42,7 @@ type Call struct {
 	Gives string
 	// Optional says that the service works without it: an extension, a plugin.
 	Optional bool
+	// Dispensable says that Sources do without it where it is forbidden, and nothing
+	// else is missing or marked incomplete for it.
+	Dispensable bool
 }

@@ -52,8 +52,8 @@ func Calls() []openstack.Call {
 	return []openstack.Call{
 		{API: api, Path: "/images", Query: map[string]string{"visibility": "all", "limit": "1"}, Rule: "get_images, context_is_admin", Role: "admin", Gives: "images of all projects"},
 		{API: api, Path: "/images", Query: map[string]string{"visibility": "all", "os_hidden": "true", "limit": "1"}, Rule: "get_images, context_is_admin", Role: "admin", Gives: "hidden images"},
-		{API: api, Path: "/info/stores/detail", Rule: "stores_info_detail", Role: "admin", Gives: "kind of each store", Optional: true},
+		{API: api, Path: "/info/stores/detail", Rule: "stores_info_detail", Role: "admin", Gives: "kind of each store", Optional: true, Dispensable: true},
 		{API: api, Path: "/info/stores", Rule: "", Role: "reader", Gives: "stores", Optional: true},
-		{API: api, Path: "/tasks", Query: map[string]string{"limit": "1"}, Rule: "tasks_api_access, get_tasks", Role: "admin", Gives: "imports and other tasks", Optional: true},
+		{API: api, Path: "/tasks", Query: map[string]string{"limit": "1"}, Rule: "tasks_api_access, get_tasks", Role: "admin", Gives: "imports and other tasks", Optional: true, Dispensable: true},
 	}
 }
