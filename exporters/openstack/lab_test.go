@@ -90,6 +90,12 @@ func (m *memory) Record(_ context.Context, b mcloud.Batch) error {
 	return nil
 }
 
+func (m *memory) has(kind mcloud.Kind) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.inventories[kind].Objects) > 0
+}
+
 // TestLab looks at a running cloud. MCLOUD_LAB_CLOUDS names its clouds.yaml,
 // MCLOUD_LAB_CLOUD the entry of an administrator (lab-admin if unset).
 func TestLab(t *testing.T) {
@@ -141,21 +147,22 @@ func TestLab(t *testing.T) {
 }
 
 // onePage lets every Source look and returns the page. nova_server_actions works
-// off what nova_servers found, so a second look of it may be needed.
-func onePage(t *testing.T, r exporters.Recorder, sources []exporters.Source) string {
+// off what nova_servers found, and leaves alone for a minute what has just changed,
+// so that several looks of it may be needed.
+func onePage(t *testing.T, kept *memory, sources []exporters.Source) string {
 	t.Helper()
 	for i := range sources {
 		if sources[i].Name == "nova_server_actions" {
 			sources[i].Period = 2 * time.Second
 		}
 	}
-	runner := exporters.NewRunner(exporters.Options{Recorder: r})
+	runner := exporters.NewRunner(exporters.Options{Recorder: kept})
 	for _, s := range sources {
 		if err := runner.Add(s); err != nil {
 			t.Fatal(err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- runner.Run(ctx) }()
@@ -164,7 +171,9 @@ func onePage(t *testing.T, r exporters.Recorder, sources []exporters.Source) str
 	case <-ctx.Done():
 		t.Fatal("not every source ended its first look")
 	}
-	time.Sleep(5 * time.Second)
+	for limit := time.Now().Add(2 * time.Minute); !kept.has(mcloud.KindServerAction) && time.Now().Before(limit); {
+		time.Sleep(200 * time.Millisecond)
+	}
 	w := httptest.NewRecorder()
 	runner.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	cancel()

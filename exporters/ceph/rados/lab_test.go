@@ -4,6 +4,7 @@ package rados_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -61,6 +62,9 @@ func TestLabAgreesWithTheCephClient(t *testing.T) {
 				start := time.Now()
 				snap, err := s.Collector.Collect(t.Context())
 				seconds[s.Name] = time.Since(start).Round(time.Millisecond)
+				if strings.HasPrefix(s.Name, "ceph_rgw/") && errors.Is(err, exporters.ErrAbsent) {
+					continue // the lab has no gateway
+				}
 				if err != nil {
 					t.Fatalf("%s: %v", s.Name, err)
 				}
