@@ -35,7 +35,20 @@ type Mon struct {
 	mu     sync.Mutex
 	placed []pg // of the OSD map at epoch
 	epoch  int64
-	counts map[string]int // of commands by prefix
+	kept   map[string][]byte // answers that only the OSD map decides, of epoch
+	counts map[string]int    // of commands by prefix
+
+	used   model.Usage // as of usedAt; only read and written alone with the model
+	usedAt moment
+}
+
+// moment is what a cluster's usage is made of. Time itself changes it slowly.
+type moment struct {
+	second             int64
+	epoch              int64
+	volumes            uint64
+	provisioned, count int64
+	images             int
 }
 
 // NewMon returns the Mon of a cluster.
@@ -58,10 +71,70 @@ func (m *Mon) Commands() map[string]int {
 func (m *Mon) groups() []pg {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.placed == nil || m.epoch != m.cluster.Epoch {
-		m.placed, m.epoch = placementGroups(m.cluster), m.cluster.Epoch
-	}
+	m.renew()
 	return m.placed
+}
+
+// renew forgets what belongs to an older OSD map. The caller holds mu.
+func (m *Mon) renew() {
+	if m.placed == nil || m.epoch != m.cluster.Epoch {
+		m.placed, m.epoch, m.kept = placementGroups(m.cluster), m.cluster.Epoch, map[string][]byte{}
+	}
+}
+
+// lasting are the commands whose answers stay the same until the OSD map changes.
+var lasting = map[string]bool{
+	"osd dump": true, "osd tree": true, "osd metadata": true, "osd crush dump": true, "osd crush rule dump": true, "osd pool ls": true, "pg dump": true,
+}
+
+// lastingKey names a command whose answer is kept, "" for another. Of pg dump,
+// that is where PGs are.
+func lastingKey(prefix string, command map[string]any) string {
+	if !lasting[prefix] || prefix == "pg dump" && !slices.Equal(words(command["dumpcontents"]), []string{"pgs_brief"}) {
+		return ""
+	}
+	key, err := json.Marshal(command)
+	if err != nil {
+		return ""
+	}
+	return string(key)
+}
+
+// answer makes an answer, or takes the one that still holds. The caller is alone
+// with the model.
+func (m *Mon) answer(s *state, prefix string, command map[string]any) ([]byte, error) {
+	key := lastingKey(prefix, command)
+	if key != "" {
+		m.mu.Lock()
+		m.renew()
+		b, kept := m.kept[key]
+		m.mu.Unlock()
+		if kept {
+			return b, nil
+		}
+	}
+	made, err := commands[prefix](s, command)
+	if err != nil {
+		return nil, err
+	}
+	b, err := json.Marshal(made) // under the lock: it may hold the model's own
+	if err == nil && key != "" {
+		m.mu.Lock()
+		m.kept[key] = b
+		m.mu.Unlock()
+	}
+	return b, err
+}
+
+// usage is the cluster's, made anew once a second and when volumes changed. The
+// caller is alone with the model.
+func (m *Mon) usage(w *model.World) model.Usage {
+	tier := m.cluster.Tier
+	now := moment{w.Now.Unix(), m.cluster.Epoch, w.Volumes.Version(), tier.ProvisionedGiB(), int64(tier.Count), len(w.Images)}
+	if m.usedAt != now {
+		m.used, m.usedAt = w.Usage(m.cluster), now
+	}
+	return m.used
 }
 
 // takeTime lets pass what the command would take.
@@ -163,24 +236,21 @@ func (m *Mon) Command(ctx context.Context, command map[string]any) ([]byte, erro
 		return nil, err
 	}
 	prefix, _ := command["prefix"].(string)
-	answer, known := commands[prefix]
-	if !known {
+	if _, known := commands[prefix]; !known {
 		return nil, RefusedError{Code: -22, Command: prefix}
 	}
 	m.mu.Lock()
 	m.counts[prefix]++
 	m.mu.Unlock()
-	var body any
+	var body []byte
 	var err error
 	pgs := 0
 	m.cloud.With(func(w *model.World) {
-		s := &state{Cluster: m.cluster, world: w, usage: w.Usage(m.cluster), pgs: m.groups()}
+		s := &state{Cluster: m.cluster, world: w, usage: m.usage(w), pgs: m.groups()}
 		if slices.Contains(words(command["dumpcontents"]), "pgs_brief") {
 			pgs = len(s.pgs)
 		}
-		if body, err = answer(s, command); err == nil {
-			body, err = json.Marshal(body) // under the lock: it may hold the model's own
-		}
+		body, err = m.answer(s, prefix, command)
 	})
 	if err == nil {
 		err = m.takeTime(ctx, prefix, pgs)
@@ -188,7 +258,7 @@ func (m *Mon) Command(ctx context.Context, command map[string]any) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	return body.([]byte), nil
+	return body, nil
 }
 
 // words are an argument that may be one string or a list.

@@ -34,6 +34,19 @@ var recordedBytes = sync.OnceValue(func() map[string][]byte {
 // recorded returns a fresh copy of a recorded answer with the given keys of its
 // top level replaced. Numbers keep their form.
 func recorded(name string, over object) object {
+	made, known := decoded.Load(name)
+	if !known {
+		made, _ = decoded.LoadOrStore(name, decode(name))
+	}
+	doc := fresh(made.(object)).(object)
+	maps.Copy(doc, over)
+	return doc
+}
+
+// decoded are recordings by name: an answer takes the same one for each OSD.
+var decoded sync.Map
+
+func decode(name string) object {
 	b, known := recordedBytes()[name]
 	if !known {
 		panic("ceph: no recording " + name)
@@ -44,8 +57,26 @@ func recorded(name string, over object) object {
 	if err := decoder.Decode(&doc); err != nil {
 		panic(fmt.Sprintf("ceph: recording %s: %v", name, err))
 	}
-	maps.Copy(doc, over)
 	return doc
+}
+
+// fresh is a copy that shares nothing which can be changed.
+func fresh(v any) any {
+	switch x := v.(type) {
+	case object:
+		c := make(object, len(x))
+		for k, e := range x {
+			c[k] = fresh(e)
+		}
+		return c
+	case []any:
+		c := make([]any, len(x))
+		for i, e := range x {
+			c[i] = fresh(e)
+		}
+		return c
+	}
+	return v
 }
 
 // at walks into nested objects of a recording.

@@ -36,12 +36,39 @@ var recordedBytes = sync.OnceValue(func() map[string][]byte {
 // recorded is a fresh copy of a recorded object with keys of its top level
 // replaced.
 func recorded(kind string, over object) object {
-	var doc object
-	if err := json.Unmarshal(recordedBytes()[kind], &doc); err != nil {
-		panic(fmt.Sprintf("openstack: recording %s: %v", kind, err))
+	made, known := decoded.Load(kind)
+	if !known {
+		var doc object
+		if err := json.Unmarshal(recordedBytes()[kind], &doc); err != nil {
+			panic(fmt.Sprintf("openstack: recording %s: %v", kind, err))
+		}
+		made, _ = decoded.LoadOrStore(kind, doc)
 	}
+	doc := fresh(made.(object)).(object)
 	maps.Copy(doc, over)
 	return doc
+}
+
+// decoded are recordings by kind: a list takes the same one for each object.
+var decoded sync.Map
+
+// fresh is a copy that shares nothing which can be changed.
+func fresh(v any) any {
+	switch x := v.(type) {
+	case object:
+		c := make(object, len(x))
+		for k, e := range x {
+			c[k] = fresh(e)
+		}
+		return c
+	case []any:
+		c := make([]any, len(x))
+		for i, e := range x {
+			c[i] = fresh(e)
+		}
+		return c
+	}
+	return v
 }
 
 // madeID is the UUID of a thing that the model does not have, always the same for
