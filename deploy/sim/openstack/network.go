@@ -28,7 +28,7 @@ func (s *Server) networkRoutes() {
 	}
 	for name, list := range map[string]func(*call, *model.World) rows{
 		"agents": eager(agents), "networks": eager(networks), "subnets": eager(subnets), "ports": s.portRows, "routers": eager(routers),
-		"floatingips": eager(floatingIPs), "security_groups": eager(securityGroups), "network_ip_availabilities": eager(availabilities),
+		"floatingips": floatingIPs, "security_groups": eager(securityGroups), "network_ip_availabilities": eager(availabilities),
 		"subnetpools": eager(subnetPools), "security_group_rules": eager(securityGroupRules), "segments": eager(segments),
 		"address_scopes": eager(addressScopes), "rbac_policies": eager(rbacPolicies), "trunks": eager(none), "qos/policies": eager(none),
 		"quotas":     eager(none),
@@ -296,25 +296,26 @@ func routers(_ *call, w *model.World) []object {
 	return docs
 }
 
-func floatingIPs(_ *call, w *model.World) []object {
-	docs := []object{}
-	for _, f := range w.FloatingIP.All() {
-		doc := stamps(object{
-			"id": f.ID, "tenant_id": f.Project.ID, "project_id": f.Project.ID, "floating_ip_address": f.Address, "floating_network_id": w.Networks[0].ID,
-			"status": "DOWN", "description": "", "router_id": nil, "fixed_ip_address": nil, "port_id": nil, "port_details": nil,
-			"qos_policy_id": nil, "port_forwardings": []any{}, "dns_domain": "", "dns_name": "",
-		}, f.Created)
-		if f.Server != nil && f.Server.Port != nil {
-			p := f.Server.Port
-			doc["status"], doc["port_id"], doc["fixed_ip_address"], doc["router_id"] = "ACTIVE", p.ID, p.IP, p.Network.RouterID
-			doc["port_details"] = object{
-				"name": "", "network_id": p.Network.ID, "mac_address": p.MAC, "admin_state_up": true, "status": "ACTIVE",
-				"device_id": f.Server.ID, "device_owner": "compute:" + zoneName(f.Server),
-			}
+func floatingIPs(_ *call, w *model.World) rows {
+	all := w.FloatingIP.All()
+	return rows{n: len(all), id: func(i int) string { return all[i].ID }, doc: func(i int) object { return floatingIP(w, all[i]) }}
+}
+
+func floatingIP(w *model.World, f *model.FloatingIP) object {
+	doc := stamps(object{
+		"id": f.ID, "tenant_id": f.Project.ID, "project_id": f.Project.ID, "floating_ip_address": f.Address, "floating_network_id": w.Networks[0].ID,
+		"status": "DOWN", "description": "", "router_id": nil, "fixed_ip_address": nil, "port_id": nil, "port_details": nil,
+		"qos_policy_id": nil, "port_forwardings": []any{}, "dns_domain": "", "dns_name": "",
+	}, f.Created)
+	if f.Server != nil && f.Server.Port != nil {
+		p := f.Server.Port
+		doc["status"], doc["port_id"], doc["fixed_ip_address"], doc["router_id"] = "ACTIVE", p.ID, p.IP, p.Network.RouterID
+		doc["port_details"] = object{
+			"name": "", "network_id": p.Network.ID, "mac_address": p.MAC, "admin_state_up": true, "status": "ACTIVE",
+			"device_id": f.Server.ID, "device_owner": "compute:" + zoneName(f.Server),
 		}
-		docs = append(docs, doc)
 	}
-	return docs
+	return doc
 }
 
 func securityGroups(_ *call, w *model.World) []object {

@@ -118,9 +118,9 @@ func (s *Server) listVolumes(c *call) (a answer) {
 	query := c.URL.Query()
 	s.cloud.With(func(w *model.World) {
 		status := query.Get("status")
-		since, until := updatedAt(query["updated_at"])
+		updated, created := timeFilter(query["updated_at"]), timeFilter(query["created_at"])
 		list := kept(s.volumes.of(&w.Volumes, func(x, y *model.Volume) int { return y.Created.Compare(x.Created) }), func(v *model.Volume) bool {
-			return (status == "" || status == v.Status) && !v.Updated.Before(since) && (until.IsZero() || v.Updated.Before(until))
+			return (status == "" || status == v.Status) && updated(v.Updated) && created(v.Created)
 		}, visible(c, query), func(v *model.Volume) *model.Project { return v.Project })
 		part, next, known := page(c, list, func(v *model.Volume) string { return v.ID }, 1000)
 		if !known {
@@ -145,22 +145,42 @@ func (s *Server) listVolumes(c *call) (a answer) {
 	return a
 }
 
-// updatedAt reads Cinder's time filter, "gte:2026-11-25T12:00:00,lt:…" (3.60).
-func updatedAt(clauses []string) (since, until time.Time) {
+// timeFilter reads Cinder's filter by a time, "gte:2026-11-25T12:00:00,lt:…"
+// (3.60; cinder/db/sqlalchemy/api.py, _process_model_like_filter and
+// cinder/api/v3/volumes.py, _process_time_comparison_filter).
+func timeFilter(clauses []string) func(time.Time) bool {
+	all := []func(time.Time) bool{}
 	for _, clause := range strings.Split(strings.Join(clauses, ","), ",") {
 		operator, text, _ := strings.Cut(clause, ":")
 		at, err := time.Parse("2006-01-02T15:04:05", strings.TrimSuffix(text, "Z"))
 		if err != nil {
 			continue
 		}
-		switch operator {
-		case "gt", "gte":
-			since = at
-		case "lt", "lte":
-			until = at
-		}
+		all = append(all, func(t time.Time) bool {
+			switch order := t.Compare(at); operator {
+			case "gt":
+				return order > 0
+			case "gte":
+				return order >= 0
+			case "lt":
+				return order < 0
+			case "lte":
+				return order <= 0
+			case "neq":
+				return order != 0
+			default:
+				return order == 0
+			}
+		})
 	}
-	return since, until
+	return func(t time.Time) bool {
+		for _, passes := range all {
+			if !passes(t) {
+				return false
+			}
+		}
+		return true
+	}
 }
 
 func (s *Server) volume(c *call) (a answer) {
