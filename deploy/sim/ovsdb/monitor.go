@@ -62,7 +62,7 @@ func (m *monitor) look(table string) map[string]Row {
 	rows := map[string]Row{}
 	for _, r := range m.database.Rows(table) {
 		id, _ := r["_uuid"].(string)
-		rows[id] = pickColumns(m.database.complete(table, r), m.columns[table])
+		rows[id] = m.database.pickColumns(table, r, m.columns[table])
 	}
 	return rows
 }

@@ -75,7 +75,8 @@ type Server struct {
 
 type served struct {
 	Database
-	schema schema
+	schema   schema
+	defaults map[string]Row // of all columns, by table
 }
 
 // Listen opens a listener for the databases and for "_Server", which tells of
@@ -86,6 +87,14 @@ func Listen(address string, databases ...Database) (*Server, error) {
 		one := &served{Database: d}
 		if err := json.Unmarshal(d.Schema, &one.schema); err != nil {
 			return nil, fmt.Errorf("schema of %s: %w", d.Name, err)
+		}
+		one.defaults = map[string]Row{}
+		for table, t := range one.schema.Tables {
+			row := Row{"_version": UUID("00000000-0000-4000-8000-000000000000")}
+			for name, column := range t.Columns {
+				row[name] = defaultOf(column.Type)
+			}
+			one.defaults[table] = row
 		}
 		s.databases[d.Name] = one
 	}
@@ -285,28 +294,42 @@ func (d *served) selectRows(op operation) ([]Row, error) {
 	}
 	rows := []Row{}
 	for _, r := range d.Rows(op.Table) {
-		full := d.complete(op.Table, r)
-		keep, err := matches(full, op.Where)
+		keep, err := d.matches(op.Table, r, op.Where)
 		if err != nil {
 			return nil, err
 		}
 		if keep {
-			rows = append(rows, pickColumns(full, columns))
+			rows = append(rows, d.pickColumns(op.Table, r, columns))
 		}
 	}
 	return rows, nil
 }
 
-func pickColumns(full Row, columns []string) Row {
-	few := Row{}
+// pickColumns are some columns of a row, with defaults where it has none.
+func (d *served) pickColumns(table string, r Row, columns []string) Row {
+	few := make(Row, len(columns))
 	for _, c := range columns {
-		few[c] = full[c]
+		few[c] = d.column(table, r, c)
 	}
 	return few
 }
 
+// column is a row's value, or the schema's default.
+func (d *served) column(table string, r Row, name string) any {
+	if name == "_uuid" {
+		if id, isText := r["_uuid"].(string); isText {
+			return UUID(id)
+		}
+		return nil
+	}
+	if v, has := r[name]; has && name != "_version" {
+		return v
+	}
+	return d.defaults[table][name]
+}
+
 // matches evaluates conditions with == and !=, which is what readers use.
-func matches(r Row, where [][]json.RawMessage) (bool, error) {
+func (d *served) matches(table string, r Row, where [][]json.RawMessage) (bool, error) {
 	for _, condition := range where {
 		var column, function string
 		if len(condition) != 3 || json.Unmarshal(condition[0], &column) != nil || json.Unmarshal(condition[1], &function) != nil {
@@ -316,7 +339,7 @@ func matches(r Row, where [][]json.RawMessage) (bool, error) {
 		if err := json.Unmarshal(condition[2], &want); err != nil {
 			return false, err
 		}
-		equal := reflect.DeepEqual(plain(r[column]), want)
+		equal := reflect.DeepEqual(plain(d.column(table, r, column)), want)
 		switch function {
 		case "==", "includes":
 			if !equal {
@@ -344,22 +367,6 @@ func plain(v any) any {
 		return nil
 	}
 	return p
-}
-
-// complete fills in defaults and the uuid's notation.
-func (d *served) complete(table string, r Row) Row {
-	full := Row{"_version": UUID("00000000-0000-4000-8000-000000000000")}
-	for name, column := range d.schema.Tables[table].Columns {
-		if v, has := r[name]; has {
-			full[name] = v
-		} else {
-			full[name] = defaultOf(column.Type)
-		}
-	}
-	if id, isText := r["_uuid"].(string); isText {
-		full["_uuid"] = UUID(id)
-	}
-	return full
 }
 
 // defaultOf is RFC 7047's default value of a column type (section 5.2.1).
