@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 
 	"mcloud/cmd/config"
 	"mcloud/cmd/parts"
@@ -40,9 +41,12 @@ func serveCloud(ctx context.Context, arguments []string) error {
 	flags := flag.NewFlagSet("cloud", flag.ContinueOnError)
 	s.flags(flags)
 	dir := flags.String("dir", "", "")
+	profile := flags.String("profile", "", "")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
+	serveProfile(*profile)
+	debug.SetGCPercent(400) // the processor is the exporter's, memory there is enough of
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
@@ -73,6 +77,13 @@ func serveCloud(ctx context.Context, arguments []string) error {
 	return cloud.Run(ctx)
 }
 
+// serveProfile serves net/http/pprof for the process's life, where wanted.
+func serveProfile(address string) {
+	if address != "" {
+		go func() { _ = http.ListenAndServe(address, nil) }()
+	}
+}
+
 // serveExporter is the exporter's process: mcloud exporter, but for the monitors.
 func serveExporter(ctx context.Context, arguments []string) error {
 	flags := flag.NewFlagSet("exporter", flag.ContinueOnError)
@@ -82,9 +93,7 @@ func serveExporter(ctx context.Context, arguments []string) error {
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
-	if *profile != "" {
-		go func() { _ = http.ListenAndServe(*profile, nil) }()
-	}
+	serveProfile(*profile)
 	f, err := config.Load(*path)
 	if err != nil {
 		return err
