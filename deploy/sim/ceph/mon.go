@@ -33,7 +33,8 @@ type Mon struct {
 	Latency, PerThousand time.Duration
 
 	mu     sync.Mutex
-	placed []pg // of the OSD map at epoch
+	placed []pg   // of the OSD map at epoch
+	led    [][]pg // the same by the OSD that is their primary
 	epoch  int64
 	kept   map[string][]byte // answers that only the OSD map decides, of epoch
 	counts map[string]int    // of commands by prefix
@@ -68,17 +69,23 @@ func (m *Mon) Commands() map[string]int {
 
 // groups are the cluster's PGs; they stay where they are until the OSD map
 // changes. The caller is alone with the model.
-func (m *Mon) groups() []pg {
+func (m *Mon) groups() (all []pg, led [][]pg) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.renew()
-	return m.placed
+	return m.placed, m.led
 }
 
 // renew forgets what belongs to an older OSD map. The caller holds mu.
 func (m *Mon) renew() {
 	if m.placed == nil || m.epoch != m.cluster.Epoch {
 		m.placed, m.epoch, m.kept = placementGroups(m.cluster), m.cluster.Epoch, map[string][]byte{}
+		m.led = make([][]pg, len(m.cluster.OSDs))
+		for _, p := range m.placed {
+			if o := primary(p.acting); o >= 0 {
+				m.led[o] = append(m.led[o], p)
+			}
+		}
 	}
 }
 
@@ -168,6 +175,7 @@ type state struct {
 	world *model.World
 	usage model.Usage
 	pgs   []pg
+	led   [][]pg // by the OSD that is their primary
 }
 
 // commands by prefix; args are the request's other keys.
@@ -179,6 +187,8 @@ var commands = map[string]func(*state, map[string]any) (any, error){
 	"osd tree":                     plain(osdTree),
 	"osd dump":                     plain(osdDump),
 	"osd stat":                     plain(osdStat),
+	"osd ls":                       plain(osdList),
+	"osd blocklist ls":             plain(func(*state) any { return []any{} }),
 	"osd perf":                     plain(osdPerf),
 	"osd metadata":                 plain(osdMetadata),
 	"osd pool ls":                  poolList,
@@ -192,6 +202,10 @@ var commands = map[string]func(*state, map[string]any) (any, error){
 		return object{"pg_ready": true, "osd_blocked_by": object{"osd_blocked_by_infos": []any{}}}
 	}),
 	"pg dump":          pgDump,
+	"pg ls-by-primary": pgListByPrimary,
+	"balancer status":  plain(balancer),
+	"config dump":      plain(func(*state) any { return []any{} }),
+	"mds metadata":     plain(func(*state) any { return []any{} }),
 	"pg stat":          plain(pgStat),
 	"quorum_status":    plain(quorumStatus),
 	"mon dump":         plain(monDump),
@@ -246,7 +260,8 @@ func (m *Mon) Command(ctx context.Context, command map[string]any) ([]byte, erro
 	var err error
 	pgs := 0
 	m.cloud.With(func(w *model.World) {
-		s := &state{Cluster: m.cluster, world: w, usage: m.usage(w), pgs: m.groups()}
+		s := &state{Cluster: m.cluster, world: w, usage: m.usage(w)}
+		s.pgs, s.led = m.groups()
 		if slices.Contains(words(command["dumpcontents"]), "pgs_brief") {
 			pgs = len(s.pgs)
 		}

@@ -198,6 +198,23 @@ func osdDump(s *state) any {
 	})
 }
 
+func osdList(s *state) any {
+	list := []int{}
+	for _, o := range s.OSDs {
+		list = append(list, o.Number)
+	}
+	return list
+}
+
+// balancer is a balancer that has nothing left to do.
+func balancer(s *state) any {
+	return object{
+		"active": true, "last_optimize_duration": "0:00:00.001481", "last_optimize_started": s.world.Now.UTC().Format(time.ANSIC), "mode": "upmap",
+		"no_optimization_needed": true, "plans": []any{},
+		"optimize_result": "Unable to find further optimization, or pool(s) pg_num is decreasing, or distribution is already perfect",
+	}
+}
+
 func osdStat(s *state) any {
 	up, in := s.upIn()
 	return object{

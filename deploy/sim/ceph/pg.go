@@ -1,8 +1,12 @@
 package ceph
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	"mcloud/deploy/sim/model"
 )
@@ -142,6 +146,33 @@ func pgDump(s *state, args map[string]any) (any, error) {
 		}
 	}
 	return doc, nil
+}
+
+// pgListByPrimary is every PG that an OSD leads with all its statistics; its
+// scrubs are spread over the last day, the deep ones over the last week.
+func pgListByPrimary(s *state, args map[string]any) (any, error) {
+	number, err := strconv.Atoi(strings.TrimPrefix(fmt.Sprint(args["osd"]), "osd."))
+	if err != nil || number < 0 || number >= len(s.OSDs) {
+		return nil, RefusedError{Code: -22, Command: "pg ls-by-primary"}
+	}
+	rest := recordedBytes()["pg_stat"]
+	list := []json.RawMessage{}
+	for _, p := range s.led[number] {
+		h := mix(uint64(p.pool.Number)<<32 | uint64(p.number))
+		now := stamp(s.world.Now)
+		own, err := json.Marshal(object{
+			"pgid": p.id(), "state": p.state(), "up": p.up, "acting": p.acting, "up_primary": p.up[0], "acting_primary": number,
+			"last_scrub_stamp":      stamp(s.world.Now.Add(-time.Duration(h%86400) * time.Second)),
+			"last_deep_scrub_stamp": stamp(s.world.Now.Add(-time.Duration(h%604800) * time.Second)),
+			"last_active":           now, "last_peered": now, "last_fresh": now, "last_unstale": now, "last_undegraded": now, "last_fullsized": now,
+			"last_clean": now, "last_change": stamp(s.lastChange()),
+		})
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, slices.Concat(own[:len(own)-1], []byte(","), rest[1:]))
+	}
+	return object{"pg_ready": true, "pg_stats": list}, nil
 }
 
 func primary(acting []int) int {

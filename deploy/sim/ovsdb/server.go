@@ -148,7 +148,8 @@ func (c *connection) send(v any) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.SetWriteDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	// Long: a client on a busy machine takes its time over a large database.
+	if err := c.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
 		return err
 	}
 	_, err = c.Write(b)
