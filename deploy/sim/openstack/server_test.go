@@ -193,3 +193,47 @@ func TestServerLife(t *testing.T) {
 		t.Errorf("its actions are %v, want delete and create", actions)
 	}
 }
+
+// TestVolumesByTime: updated_at and created_at cut the list and its count.
+func TestVolumesByTime(t *testing.T) {
+	c := serve(t, Options{})
+	c.login("admin", "secret")
+	project := c.cloud.w.Projects[0]
+	c.cloud.w.AdvanceTo(c.cloud.w.Now.Add(time.Hour))
+	noon := c.cloud.w.Now.Add(-time.Minute).UTC().Format("2006-01-02T15:04:05")
+	old := c.cloud.w.Volumes.All()[0]
+	c.cloud.w.ExtendVolume(old, old.SizeGiB+1)
+	made := c.cloud.w.CreateVolume("new", project, project.Users[0], c.cloud.w.Tiers[0], 1)
+	for filter, want := range map[string][]string{
+		"updated_at=gt:" + noon: {made.ID, old.ID}, "created_at=gt:" + noon: {made.ID}, "created_at=gte:" + noon + "&updated_at=lt:" + noon: {},
+	} {
+		request, err := http.NewRequest(http.MethodGet, c.root+"/volume/v3/"+project.ID+"/volumes?all_tenants=1&with_count=true&"+filter, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("X-Auth-Token", c.token)
+		request.Header.Set("OpenStack-API-Version", "volume 3.60")
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var doc struct {
+			Count   int `json:"count"`
+			Volumes []struct {
+				ID string `json:"id"`
+			} `json:"volumes"`
+		}
+		err = json.NewDecoder(response.Body).Decode(&doc)
+		response.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, v := range doc.Volumes {
+			got = append(got, v.ID)
+		}
+		if doc.Count != len(want) || fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s: got %d: %v, want %v", filter, doc.Count, got, want)
+		}
+	}
+}
