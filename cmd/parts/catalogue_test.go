@@ -1,6 +1,7 @@
 package parts
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,12 +11,15 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/promql/promqltest"
 	"go.yaml.in/yaml/v3"
 
 	"mcloud/alerts"
@@ -23,7 +27,11 @@ import (
 	"mcloud/dashboards"
 	"mcloud/exporters"
 	"mcloud/exporters/ceph"
+	"mcloud/exporters/openstack"
+	"mcloud/exporters/openstack/nova"
+	"mcloud/exporters/openstack/placement"
 	"mcloud/planner"
+	"mcloud/planner/plannertest"
 )
 
 // set is the labels that a series may carry.
@@ -270,7 +278,7 @@ func checkCall(metrics map[string]set, e *parser.Call) (set, error) {
 	if e.Func.Name == "label_replace" {
 		if to, ok := e.Args[1].(*parser.StringLiteral); ok {
 			from, _ := e.Args[3].(*parser.StringLiteral)
-			if from != nil && !result[from.Val] {
+			if from != nil && from.Val != "" && !result[from.Val] { // "" sets a fixed value
 				return nil, fmt.Errorf("%s has no label %q to replace, only %s", e.Args[0], from.Val, result)
 			}
 			result = result.with(setOf(to.Val))
@@ -288,6 +296,110 @@ func checkCall(metrics map[string]set, e *parser.Call) (set, error) {
 		}
 	}
 	return result, nil
+}
+
+// asked keeps what a planner asks for.
+type asked struct {
+	planner.History
+	mu      sync.Mutex
+	queries map[string]bool
+}
+
+func (a *asked) Range(ctx context.Context, query string, from, to time.Time, step time.Duration) ([]planner.Series, error) {
+	a.mu.Lock()
+	a.queries[query] = true
+	a.mu.Unlock()
+	return a.History.Range(ctx, query, from, to, step)
+}
+
+// plannerQueries are all that a plan asks for.
+func plannerQueries(t *testing.T) []string {
+	t.Helper()
+	o := plannertest.Options()
+	a := &asked{History: o.History, queries: map[string]bool{}}
+	o.History = a
+	p, err := planner.New(o)
+	if err == nil {
+		_, err = p.Report(context.Background(), plannertest.At)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Sorted(maps.Keys(a.queries))
+}
+
+// TestPlannerAsksForWhatIsThere holds the planner's queries to the catalogue and to
+// what rules record, and the sources that they name to those that there are.
+func TestPlannerAsksForWhatIsThere(t *testing.T) {
+	metrics := known(t)
+	for _, record := range []string{"mcloud_host_cpus", "mcloud_host_cpu_used_ratio", "mcloud_host_memory_total_bytes", "mcloud_host_memory_used_bytes"} {
+		rules, err := fs.ReadFile(alerts.Rules, "rules/use.yml")
+		if err != nil || !strings.Contains(string(rules), "record: "+record+"\n") {
+			t.Errorf("no rule records %s: %v", record, err)
+		}
+		metrics[record] = setOf("cloud", "host")
+	}
+	sources := set{}
+	for _, s := range slices.Concat(nova.Sources(new(openstack.Cloud), nova.Config{}), placement.Sources(new(openstack.Cloud), placement.Config{})) {
+		sources[s.Name] = true
+	}
+	queries, named := plannerQueries(t), 0
+	for _, q := range queries {
+		if _, err := follow(metrics, q); err != nil {
+			t.Errorf("%s: %v", q, err)
+		}
+		for _, m := range sourceInQuery.FindAllStringSubmatch(q, -1) {
+			for _, s := range strings.Split(m[1], "|") {
+				if named++; !sources[s] {
+					t.Errorf("%s: there is no source %q, only %s", q, s, sources)
+				}
+			}
+		}
+	}
+	if len(queries) < 10 || named != 2 {
+		t.Errorf("%d queries, %d sources in them", len(queries), named)
+	}
+}
+
+var sourceInQuery = regexp.MustCompile(`source=~"([^"]+)"`)
+
+// TestPlannerReadsRealUse runs the planner's queries for the use of hosts.
+func TestPlannerReadsRealUse(t *testing.T) {
+	storage := promqltest.LoadedStorage(t, `
+load 5m
+  mcloud_host_cpus{cloud="test",host="a"} 8x24
+  mcloud_host_cpus{cloud="test",host="b"} 4x24
+  mcloud_host_cpu_used_ratio{cloud="test",host="a"} 0.5x24
+  mcloud_host_memory_total_bytes{cloud="test",host="a"} 8388608x24
+  mcloud_host_memory_used_bytes{cloud="test",host="a"} 2097152x24
+  mcloud_host_cpus{cloud="other",host="c"} 4x24
+  mcloud_host_cpu_used_ratio{cloud="other",host="c"} 1x24
+  mcloud_host_memory_used_bytes{cloud="other",host="c"} 1x24
+`)
+	engine := promqltest.NewTestEngine(t, false, 0, 1e6)
+	var answers []string
+	for _, q := range plannerQueries(t) {
+		if !strings.Contains(q, "mcloud_host_") {
+			continue
+		}
+		query, err := engine.NewInstantQuery(context.Background(), storage, nil, q, time.Unix(3600, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		vector, err := query.Exec(context.Background()).Vector()
+		if err != nil {
+			t.Fatalf("%s: %v", q, err)
+		}
+		for _, s := range vector {
+			answers = append(answers, fmt.Sprintf("%s %s %g", s.Metric.Get("host"), s.Metric.Get("resource_class"), s.F))
+		}
+		query.Close()
+	}
+	slices.Sort(answers)
+	want := []string{"a MEMORY_MB 2", "a MEMORY_MB 8", "a VCPU 4", "a VCPU 8", "b VCPU 4"}
+	if !slices.Equal(answers, want) {
+		t.Errorf("answers %q, want %q", answers, want)
+	}
 }
 
 var labelInText = regexp.MustCompile(`\$labels\.(\w+)`)
