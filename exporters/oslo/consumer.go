@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -99,6 +100,9 @@ func New(opts Options, poster Poster) (*Consumer, error) {
 const (
 	minBackoff = time.Second
 	maxBackoff = 30 * time.Second
+	// maxDial is the same for the broker: from its restart until our queue is bound
+	// again, what services publish is not kept for us.
+	maxDial = 5 * time.Second
 	// startTime is what a collector and its store may take to start: a shorter
 	// absence is no news, since the broker keeps what it has.
 	startTime = 10 * time.Second
@@ -141,13 +145,12 @@ func (c *Consumer) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-time.After(backoff):
 		}
-		backoff = min(2*backoff, maxBackoff)
+		backoff = min(2*backoff, maxDial)
 	}
 	return nil
 }
 
-// session is the life of one connection. A nil error means that it is time to
-// look for new queues.
+// session is the life of one connection. A nil error means that ctx has ended.
 func (c *Consumer) session(ctx context.Context) error {
 	conn, err := amqp.DialConfig(c.opts.URL, amqp.Config{
 		Heartbeat:  10 * time.Second,
@@ -160,8 +163,6 @@ func (c *Consumer) session(ctx context.Context) error {
 	defer conn.Close()
 	c.stats.connected.Store(true)
 
-	deliveries := make(chan amqp.Delivery)
-	consuming := map[string]bool{}
 	ch, err := conn.Channel()
 	if err != nil {
 		return fmt.Errorf("open a channel: %w", err)
@@ -171,24 +172,22 @@ func (c *Consumer) session(ctx context.Context) error {
 	}
 	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
 	sessionCtx, cancel := context.WithCancel(ctx)
-	forwarders := 0
-	finished := make(chan struct{})
+	var others sync.WaitGroup
 	defer func() {
 		cancel()
 		conn.Close() // ends the library's delivery channels, and so the forwarders
-		for range forwarders {
-			<-finished
-		}
+		others.Wait()
 	}()
+
+	deliveries, ended := make(chan amqp.Delivery), make(chan string)
+	consuming := map[string]bool{}
 	consume := func(queue string) error {
 		in, err := ch.Consume(queue, "", false, false, false, false, nil)
 		if err != nil {
 			return fmt.Errorf("consume %s: %w", queue, err)
 		}
 		consuming[queue] = true
-		forwarders++
-		go func() {
-			defer func() { finished <- struct{}{} }()
+		others.Go(func() {
 			for d := range in {
 				select {
 				case deliveries <- d:
@@ -196,7 +195,11 @@ func (c *Consumer) session(ctx context.Context) error {
 					return
 				}
 			}
-		}()
+			select {
+			case ended <- queue:
+			case <-sessionCtx.Done():
+			}
+		})
 		return nil
 	}
 	attach := func() error {
@@ -246,50 +249,49 @@ func (c *Consumer) session(ctx context.Context) error {
 	}
 	refresh := time.NewTicker(every)
 	defer refresh.Stop()
-	// While the store is away a batch waits for it; a broker that restarts meanwhile
-	// must be noticed all the same, for our queue is bound to nothing until then.
-	gone := conn.NotifyClose(make(chan *amqp.Error, 1))
-	forwarders++
-	go func() {
-		defer func() { finished <- struct{}{} }()
-		select {
-		case <-gone:
-			cancel()
-		case <-sessionCtx.Done():
-		}
-	}()
+	// While the store is away a batch waits for it, beside this loop: exchanges that
+	// appear meanwhile must be bound, and a broker that goes must be dialled again, for
+	// our queue is bound to nothing until then.
 	var batch []amqp.Delivery
 	var due <-chan time.Time
+	in, stored := deliveries, make(chan error, 1)
+	store := func() {
+		full := batch
+		others.Go(func() { stored <- c.store(sessionCtx, full) })
+		batch, due, in = nil, nil, nil // until that is done the broker holds the backlog
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return nil // what is not acknowledged goes back to its queue
-		case <-sessionCtx.Done():
-			return errors.New("the broker has closed the connection")
 		case e := <-closed:
 			return fmt.Errorf("channel closed: %w", e)
+		case queue := <-ended:
+			select {
+			case e := <-closed: // which is why
+				return fmt.Errorf("channel closed: %w", e)
+			default:
+				return fmt.Errorf("the broker gives no more of %s: is it deleted?", queue)
+			}
 		case <-refresh.C:
 			if err := attach(); err != nil {
 				return err
 			}
-		case d := <-deliveries:
+		case d := <-in:
 			c.stats.received.Add(1)
 			if len(batch) == 0 {
 				due = time.After(c.opts.Linger)
 			}
-			batch = append(batch, d)
-			if len(batch) < c.opts.Batch {
-				continue
+			if batch = append(batch, d); len(batch) == c.opts.Batch {
+				store()
 			}
-			if err := c.store(sessionCtx, batch); err != nil {
-				return err
-			}
-			batch, due = nil, nil
 		case <-due:
-			if err := c.store(sessionCtx, batch); err != nil {
+			store()
+		case err := <-stored:
+			if err != nil {
 				return err
 			}
-			batch, due = nil, nil
+			in = deliveries
 		}
 	}
 }
