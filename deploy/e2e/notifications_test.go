@@ -8,6 +8,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -131,17 +133,19 @@ func (b *broker) kill() {
 	_ = b.command.Wait()
 }
 
-// publisher sends as the services do: to exchanges that it makes itself and that a
-// broker's restart deletes. It goes on after a restart with what was not confirmed.
+// publisher sends as the services do: to exchanges that it makes when it first needs
+// them and that a broker's restart deletes. It goes on after a restart with what was
+// not confirmed.
 type publisher struct {
-	t    *testing.T
-	url  string
-	conn *amqp.Connection
-	ch   *amqp.Channel
-	lost chan amqp.Return
+	url   string
+	conn  *amqp.Connection
+	ch    *amqp.Channel
+	lost  chan amqp.Return
+	made  map[string]bool // exchanges, by this connection
+	again int             // attempts that the broker did not take, or had no queue for
 }
 
-func (p *publisher) dial(messages []notification) error {
+func (p *publisher) dial() error {
 	conn, err := amqp.Dial(p.url)
 	if err != nil {
 		return err
@@ -150,57 +154,116 @@ func (p *publisher) dial(messages []notification) error {
 	if err == nil {
 		err = ch.Confirm(false)
 	}
-	made := map[string]bool{}
-	for _, n := range messages {
-		if err == nil && !made[n.Exchange] {
-			made[n.Exchange] = true
-			err = ch.ExchangeDeclare(n.Exchange, amqp.ExchangeTopic, false, false, false, false, nil)
-		}
-	}
 	if err != nil {
 		conn.Close()
 		return err
 	}
-	p.conn, p.ch, p.lost = conn, ch, ch.NotifyReturn(make(chan amqp.Return, len(messages)))
+	p.conn, p.ch, p.made = conn, ch, map[string]bool{}
+	p.lost = ch.NotifyReturn(make(chan amqp.Return, 10))
 	return nil
 }
 
-// one publishes until the broker has confirmed that a queue has it.
-func (p *publisher) one(n notification, all []notification) {
-	for began := time.Now(); time.Since(began) < 5*time.Minute; time.Sleep(200 * time.Millisecond) {
-		if p.conn == nil || p.conn.IsClosed() {
-			if p.dial(all) != nil {
-				continue
-			}
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		sent, err := p.ch.PublishWithDeferredConfirmWithContext(ctx, n.Exchange, n.RoutingKey, true, false,
-			amqp.Publishing{ContentType: "application/json", DeliveryMode: amqp.Persistent, Body: []byte(n.Body)})
-		ok := err == nil
-		if ok {
-			ok, err = sent.WaitContext(ctx)
-		}
-		cancel()
-		if err != nil {
-			p.conn.Close()
-			continue
-		}
-		select {
-		case <-p.lost: // no queue is bound yet
-			ok = false
-		default:
-		}
-		if ok {
-			return
+// try publishes once. It is well when the broker confirms that a queue has it.
+func (p *publisher) try(n notification) error {
+	if p.conn == nil || p.conn.IsClosed() {
+		if err := p.dial(); err != nil {
+			return err
 		}
 	}
-	p.t.Errorf("message %s of exchange %s was not taken", n.id, n.Exchange)
+	err := p.send(n)
+	if err != nil {
+		p.conn.Close()
+		return err
+	}
+	select {
+	case <-p.lost:
+		return errors.New("no queue is bound")
+	default:
+		return nil
+	}
+}
+
+func (p *publisher) send(n notification) error {
+	if !p.made[n.Exchange] {
+		if err := p.ch.ExchangeDeclare(n.Exchange, amqp.ExchangeTopic, false, false, false, false, nil); err != nil {
+			return err
+		}
+		p.made[n.Exchange] = true
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	sent, err := p.ch.PublishWithDeferredConfirmWithContext(ctx, n.Exchange, n.RoutingKey, true, false,
+		amqp.Publishing{ContentType: "application/json", DeliveryMode: amqp.Persistent, Body: []byte(n.Body)})
+	if err != nil {
+		return err
+	}
+	ok, err := sent.WaitContext(ctx)
+	if err == nil && !ok {
+		err = errors.New("the broker refused it")
+	}
+	return err
+}
+
+// one publishes until a queue has it.
+func (p *publisher) one(t *testing.T, n notification) {
+	t.Helper()
+	var err error
+	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(100 * time.Millisecond) {
+		if err = p.try(n); err == nil {
+			return
+		}
+		p.again++
+	}
+	t.Fatalf("message %s of exchange %s is not taken: %v", n.id, n.Exchange, err)
+}
+
+// queue is how many messages wait, those that a reader has and has not
+// acknowledged left out, and how many readers there are.
+func (b *broker) queue(name string) (waiting, readers int, err error) {
+	conn, err := amqp.Dial(b.url())
+	if err != nil {
+		return 0, 0, err
+	}
+	defer conn.Close()
+	ch, err := conn.Channel()
+	if err != nil {
+		return 0, 0, err
+	}
+	q, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
+	return q.Messages, q.Consumers, err
+}
+
+// counted is what the exporter says of its notifications, by the metric's name
+// without its prefix.
+func (p *product) counted(t *testing.T) map[string]float64 {
+	t.Helper()
+	status, body, err := get(t.Context(), "http://"+p.exporter+"/metrics")
+	if err != nil || status != http.StatusOK {
+		t.Fatalf("the exporter's metrics: HTTP %d %v", status, err)
+	}
+	values := map[string]float64{}
+	for line := range strings.Lines(string(body)) {
+		rest, ok := strings.CutPrefix(line, "mcloud_notifications_")
+		words := strings.Fields(rest)
+		if !ok || len(words) < 2 {
+			continue
+		}
+		name, _, _ := strings.Cut(words[0], "{")
+		if values[name], err = strconv.ParseFloat(words[len(words)-1], 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(values) == 0 {
+		t.Fatal("the exporter tells nothing of its notifications")
+	}
+	return values
 }
 
 // TestNotificationsOfAWholeCloud replays the lab's notifications twice, kills the
 // broker in the middle of the first time and has the store away from before that
 // until the second: each event is there once, none is lost, and no token that they
-// carried is anywhere.
+// carried is anywhere. Exchanges appear while the store is away; in the end the
+// queue is deleted.
 func TestNotificationsOfAWholeCloud(t *testing.T) {
 	messages, tokens := recorded(t)
 	if len(messages) < 1000 || len(tokens) == 0 {
@@ -222,7 +285,7 @@ func TestNotificationsOfAWholeCloud(t *testing.T) {
 	}
 	store := run("store", "http://"+p.store+"/ping")
 	run("collector", "http://"+p.collector+"/-/ready")
-	run("exporter", "http://"+p.exporter+"/metrics")
+	exporter := run("exporter", "http://"+p.exporter+"/metrics")
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the end of mcloud's log:\n%s", p.log.tail(40))
@@ -232,7 +295,8 @@ func TestNotificationsOfAWholeCloud(t *testing.T) {
 		return len(p.lines("reading notifications", "mcloud.e2e")) > 0, p.log.tail(5)
 	})
 
-	sender := &publisher{t: t, url: b.url()}
+	sender := &publisher{url: b.url()}
+	began := time.Now()
 	for round := range 2 {
 		for i, n := range messages {
 			switch {
@@ -243,12 +307,16 @@ func TestNotificationsOfAWholeCloud(t *testing.T) {
 				b.kill()
 				b.start(t)
 			case round == 1 && i == len(messages)/4:
+				waiting, _, err := b.queue("mcloud.e2e")
+				if failed := p.counted(t)["store_errors_total"]; err != nil || waiting == 0 || failed == 0 {
+					t.Errorf("with the store away %d messages wait (%v) and the exporter has failed %v times to store some", waiting, err, failed)
+				}
 				store = run("store", "http://"+p.store+"/ping")
 			}
-			sender.one(n, messages)
+			sender.one(t, n)
 		}
 	}
-	sender.conn.Close()
+	t.Logf("published 2 times %d messages in %.1f s, %d attempts in vain", len(messages), time.Since(began).Seconds(), sender.again)
 
 	want := map[string]bool{}
 	for _, n := range messages {
@@ -272,18 +340,34 @@ func TestNotificationsOfAWholeCloud(t *testing.T) {
 		}
 		return missing == 0, fmt.Sprintf("%d missing; %s", missing, p.log.tail(2))
 	})
-	waitFor(t, "the queue is empty", time.Minute, func() (bool, string) {
-		conn, err := amqp.Dial(b.url())
-		if err != nil {
-			return false, err.Error()
+	var got map[string]float64
+	waitFor(t, "the second time of each is stored too", time.Minute, func() (bool, string) {
+		got = p.counted(t)
+		return got["stored_total"] >= float64(2*len(messages)), fmt.Sprint(got)
+	})
+	t.Logf("received %v, stored %v; %v attempts to store failed, %v to connect", got["received_total"], got["stored_total"], got["store_errors_total"], got["connection_errors_total"])
+	if got["malformed_total"] != 0 || got["refused_total"] != 0 {
+		t.Errorf("the exporter counts %v, want none dropped", got)
+	}
+	// The queue is made again and read when somebody deletes it.
+	if _, err := sender.ch.QueueDelete("mcloud.e2e", false, false, false); err != nil {
+		t.Fatal(err)
+	}
+	sender.one(t, messages[0])
+	sender.conn.Close()
+	waitFor(t, "a queue made anew is read", 20*time.Second, func() (bool, string) {
+		after := p.counted(t)["stored_total"]
+		return after > got["stored_total"], fmt.Sprint(after)
+	})
+	// What it has not acknowledged goes back to the queue when it ends.
+	_ = exporter.Process.Signal(os.Interrupt)
+	_ = exporter.Wait()
+	waitFor(t, "all is acknowledged", 10*time.Second, func() (bool, string) {
+		waiting, readers, err := b.queue("mcloud.e2e")
+		if err == nil && readers == 0 && waiting != 0 {
+			t.Fatalf("%d messages are not", waiting)
 		}
-		defer conn.Close()
-		ch, err := conn.Channel()
-		if err != nil {
-			return false, err.Error()
-		}
-		q, err := ch.QueueDeclarePassive("mcloud.e2e", true, false, false, false, nil)
-		return err == nil && q.Messages == 0, fmt.Sprint(q.Messages, err)
+		return err == nil && readers == 0, fmt.Sprint(waiting, readers, err)
 	})
 	if got := strings.TrimSpace(p.sql(t, "SELECT count(), uniqExact(id) FROM mcloud.events FINAL WHERE cloud = 'e2e'")); got != fmt.Sprintf("%d\t%d", len(want), len(want)) {
 		t.Errorf("events and different ids: %q, want %d of each", got, len(want))
