@@ -57,11 +57,16 @@ func TestUsesWithGaps(t *testing.T) {
 	c := useCloud()
 	measures := []Measure{
 		{Host: "a1", Class: "VCPU", Total: 30, Used: []float64{15, 15, nan, 15}},
-		{Host: "a2", Class: "VCPU", Total: 10, Used: []float64{5, nan, 0}}, // not seen at the second, alone at the third
+		{Host: "a2", Class: "VCPU", Total: 10, Used: []float64{5, nan, 10}}, // not seen at the second, alone at the third
+		{Host: "a1", Class: "MEMORY_MB", Total: 100, Used: []float64{10}},
+		{Host: "a2", Class: "MEMORY_MB", Used: []float64{10}}, // of what is not known
 	}
 	_, zones, _, _ := Uses(c, measures)
 	if az := zones[0].Classes["VCPU"]; az.P50 != 20 || az.P95 != 20 || az.Total != 40 {
 		t.Errorf("az-a %+v, want 20 of 40 throughout", az)
+	}
+	if m := zones[0].Classes["MEMORY_MB"]; m.P50 != 10 || m.Measured != 1 {
+		t.Errorf("memory of az-a %+v, want that of a1", m)
 	}
 	if _, zones, total, unmeasured := Uses(c, nil); len(zones) != 0 || len(total.Classes) != 0 || len(unmeasured) != 5 {
 		t.Errorf("of nothing: zones %v, total %v, unmeasured %v", zones, total, unmeasured)
