@@ -33,6 +33,6 @@ func Calls() []openstack.Call {
 		{API: api, Path: "/vpn/ipsec-site-connections", Query: map[string]string{"fields": "id", "limit": "1"}, Rule: "get_ipsec_site_connection", Role: "admin", Gives: "VPN connections", Optional: true},
 		{API: api, Path: "/quotas", Rule: "get_quota", Role: "admin", Gives: "projects' limits"},
 		{API: api, Path: "/quotas/{project}/default", Rule: "get_quota", Role: "admin", Gives: "limits of projects without their own"},
-		{API: api, Path: "/quotas/{project}/details.json", Rule: "none: the code asks for an administrator (context_is_admin)", Role: "admin", Gives: "what requests reserve of quotas (set objects)", Optional: true, Dispensable: true},
+		{API: api, Path: "/quotas/{project}/details.json", Rule: "", Role: "admin", Gives: "what requests reserve of quotas (set objects; no policy opens it)", Optional: true, Dispensable: true},
 	}
 }
