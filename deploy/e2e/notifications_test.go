@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -85,26 +86,45 @@ type broker struct {
 	port    string
 	log     *lockedBuffer
 	command *exec.Cmd
+	ended   chan struct{}
 }
 
 func newBroker(t *testing.T) *broker {
 	t.Helper()
-	_, port, err := net.SplitHostPort(freeAddress(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &broker{port: port, log: &lockedBuffer{}}
-	b.start(t)
+	b := &broker{port: freePair(t), log: &lockedBuffer{}}
 	t.Cleanup(func() {
 		b.kill()
 		for line := range strings.Lines(b.log.String()) {
-			if data, ok := strings.CutPrefix(strings.TrimSpace(line), "DATA "); ok && strings.Contains(data, "/second-"+port) {
+			if data, ok := strings.CutPrefix(strings.TrimSpace(line), "DATA "); ok && strings.Contains(data, "/second-"+b.port) {
 				_ = os.RemoveAll(data)
 				return
 			}
 		}
 	})
+	b.start(t)
 	return b
+}
+
+// freePair is a port that nobody listens on, nor on the next, which the broker's node
+// takes. It is below those that the system gives to whoever asks for any, for the
+// broker wants both again when it restarts.
+func freePair(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		port := 20000 + rand.IntN(12000)
+		free := true
+		for _, p := range []int{port, port + 1} {
+			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", p))
+			if free = free && err == nil; err == nil {
+				l.Close()
+			}
+		}
+		if free {
+			return strconv.Itoa(port)
+		}
+	}
+	t.Fatal("no two free ports in a row")
+	return ""
 }
 
 func (b *broker) url() string { return "amqp://openstack:lab@127.0.0.1:" + b.port + "/" }
@@ -118,7 +138,15 @@ func (b *broker) start(t *testing.T) {
 	if err := b.command.Start(); err != nil {
 		t.Fatal(err)
 	}
+	command, ended := b.command, make(chan struct{})
+	go func() { _ = command.Wait(); close(ended) }()
+	b.ended = ended
 	waitFor(t, "RabbitMQ answers", 4*time.Minute, func() (bool, string) {
+		select {
+		case <-ended:
+			t.Fatalf("RabbitMQ has ended: %s", b.log.tail(10))
+		default:
+		}
 		conn, err := amqp.Dial(b.url())
 		if err != nil {
 			return false, err.Error() + "; " + b.log.tail(3)
@@ -129,8 +157,11 @@ func (b *broker) start(t *testing.T) {
 
 // kill ends it as a power cut would.
 func (b *broker) kill() {
+	if b.ended == nil {
+		return // it never ran
+	}
 	_ = syscall.Kill(-b.command.Process.Pid, syscall.SIGKILL)
-	_ = b.command.Wait()
+	<-b.ended
 }
 
 // publisher sends as the services do: to exchanges that it makes when it first needs
