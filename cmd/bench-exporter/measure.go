@@ -102,7 +102,7 @@ func measure(ctx context.Context, arguments []string) (err error) {
 	}
 	b.exporter.watch()
 	defer b.exporter.stop()
-	r := report{bench: &b}
+	r := report{bench: &b, load: load()}
 	cold, err := b.coldStart(ctx, *wait, &r)
 	if err != nil {
 		return fmt.Errorf("the exporter: %w%s", err, tail(b.dir, "exporter"))
@@ -258,7 +258,7 @@ func (b *bench) round(ctx context.Context) (delta, error) {
 		return delta{}, err
 	}
 	for _, s := range sources {
-		if s.duration > d.longest {
+		if s.ended.After(before.at) && s.duration > d.longest {
 			d.longest, d.slowest = s.duration, s.name
 		}
 	}
@@ -344,7 +344,8 @@ func (d delta) total() (n int) {
 // source is what the exporter says about one of its sources.
 type source struct {
 	name     string
-	duration time.Duration
+	duration time.Duration // of its last look
+	ended    time.Time     // when that was, if it gave anything
 	calls    int
 	objects  int
 	complete bool
@@ -375,6 +376,8 @@ func (b *bench) sources() ([]source, error) {
 		switch name {
 		case "mcloud_source_duration_seconds":
 			s.duration = time.Duration(value * float64(time.Second))
+		case "mcloud_source_last_success_timestamp_seconds":
+			s.ended = time.UnixMilli(int64(value * 1000))
 		case "mcloud_source_calls_total":
 			s.calls += int(value)
 		case "mcloud_source_complete":

@@ -17,6 +17,7 @@ type report struct {
 	cold        delta
 	rounds      []delta
 	first, last []source
+	load        string   // of the machine when the cold start began
 	missing     []string // sources without a complete look when the wait ended
 	rss, peak   kib
 	scrapes     []scrape
@@ -42,7 +43,7 @@ func verdict(met bool) string {
 func (r report) print(out io.Writer) {
 	s := r.bench.size
 	t := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintf(t, "\n%s; load %s at the end\n", machine(), load())
+	fmt.Fprintf(t, "\n%s; load when the cold start began: %s\n", machine(), r.load)
 	fmt.Fprintf(t, "data: %d hypervisors, %d servers, %d projects, %d volumes, %d ports, %d clusters × %d OSDs; %v for each call and %v for each 1,000 objects\n"+
 		"cold start: from the process's start until every source has had one complete look; a round: one openstack.period (%v), 1 %% of servers, volumes and ports changed at its beginning; "+
 		"sources with longer periods look in some rounds only, Ceph's and OVN's shorter ones several times\n\n",
@@ -99,7 +100,7 @@ func (r report) print(out io.Writer) {
 			fmt.Fprintf(t, "%s\t%d\t%d\t\n", call, r.cold.detail[call], most.detail[call])
 		}
 	}
-	fmt.Fprintln(t, "\nSOURCE\tFIRST LOOK\tLAST LOOK\tCALLS IN ALL\tOBJECTS\tCOMPLETE")
+	fmt.Fprintln(t, "\nSOURCE\tLOOK BEFORE THE ROUNDS\tLAST LOOK\tCALLS IN ALL\tOBJECTS\tCOMPLETE")
 	said := 0
 	for _, last := range r.last {
 		first := source{}

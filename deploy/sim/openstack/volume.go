@@ -117,11 +117,14 @@ func (s *Server) volumeDocument(c *call, w *model.World, v *model.Volume) object
 func (s *Server) listVolumes(c *call) (a answer) {
 	query := c.URL.Query()
 	s.cloud.With(func(w *model.World) {
-		status := query.Get("status")
-		updated, created := timeFilter(query["updated_at"]), timeFilter(query["created_at"])
-		list := kept(s.volumes.of(&w.Volumes, func(x, y *model.Volume) int { return y.Created.Compare(x.Created) }), func(v *model.Volume) bool {
-			return (status == "" || status == v.Status) && updated(v.Updated) && created(v.Created)
-		}, visible(c, query), func(v *model.Volume) *model.Project { return v.Project })
+		var selected func(*model.Volume) bool
+		if status := query.Get("status"); status != "" || query.Has("updated_at") || query.Has("created_at") {
+			updated, created := timeFilter(query["updated_at"]), timeFilter(query["created_at"])
+			selected = func(v *model.Volume) bool {
+				return (status == "" || status == v.Status) && updated(v.Updated) && created(v.Created)
+			}
+		}
+		list := kept(s.volumes.of(&w.Volumes, func(x, y *model.Volume) int { return y.Created.Compare(x.Created) }), selected, visible(c, query), func(v *model.Volume) *model.Project { return v.Project })
 		part, next, known := page(c, list, func(v *model.Volume) string { return v.ID }, 1000)
 		if !known {
 			a = volume.fail(c, http.StatusNotFound, "Volume %s could not be found.", query.Get("marker"))
@@ -256,7 +259,7 @@ func (s *Server) snapshots(c *call) (a answer) {
 		var list []*model.Snapshot
 		seen := visible(c, c.URL.Query())
 		for _, v := range w.Volumes.All() {
-			if seen(v.Project) {
+			if seen == nil || seen(v.Project) {
 				list = append(list, v.Snapshots...)
 			}
 		}
