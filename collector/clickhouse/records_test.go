@@ -112,7 +112,8 @@ func TestInventory(t *testing.T) {
 		{1, 2, []string{`a A {"n":1} 0-2`, `b B {} 0-4`, `x X {} 0-`}},
 		{2, 4, []string{`a A {"n":2} 2-6`, `b B {} 0-4`, `c C {"q":"'\\"} 3-7`, `x X {} 0-`}},
 		{4, 6, []string{`a A {"n":2} 2-6`, `c C {"q":"'\\"} 3-7`, `x X {} 0-`}},
-		{0, 100, []string{`a A {"n":1} 0-2`, `a A {"n":2} 2-6`, `a A {"n":1} 6-7`, `b B {} 0-4`, `b B {} 6-7`, `c C {"q":"'\\"} 3-7`, `x X {} 0-`}},
+		{0, 100, []string{`a A {"n":1} 0-2`, `a A {"n":2} 2-6`, `a A {"n":1} 6-7`, `a A {"n":1} 8-9`, `a A {"n":2} 9-12`,
+			`b B {} 0-4`, `b B {} 6-7`, `b B {} 8-9`, `b B {} 10-12`, `c C {"q":"'\\"} 3-7`, `c C {"q":"'\\"} 9-12`, `x X {} 0-`}},
 		{7, 8, []string{`x X {} 0-`}},
 	} {
 		if diff := cmp.Diff(c.want, story(db.Versions(t.Context(), "c1", mcloud.KindServer, at(c.from), at(c.to)))); diff != "" {
@@ -124,7 +125,7 @@ func TestInventory(t *testing.T) {
 	}
 	looks, err := db.Looks(t.Context(), "c1")
 	want := []Look{
-		{Cloud: "c1", Scope: "nova", Kind: mcloud.KindServer, At: at(7), Complete: true},
+		{Cloud: "c1", Scope: "nova", Kind: mcloud.KindServer, At: at(12), Complete: true},
 		{Cloud: "c1", Scope: "nova2", Kind: mcloud.KindServer, At: at(0), Complete: true, Count: 1},
 	}
 	if diff := cmp.Diff(want, looks); err != nil || diff != "" {
