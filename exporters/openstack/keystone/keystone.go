@@ -81,7 +81,7 @@ func collectProjects(ctx context.Context, cloud *openstack.Cloud) (*exporters.Sn
 
 func addProjects(ctx context.Context, cloud *openstack.Cloud, s *exporters.Snapshot) error {
 	start := time.Now().UTC()
-	list, err := cloud.Projects(ctx, 0)
+	list, err := cloud.ReadProjects(ctx)
 	if err != nil && len(list.Objects) == 0 {
 		return err
 	}
