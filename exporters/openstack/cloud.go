@@ -82,9 +82,10 @@ type API struct {
 	// objects as the query's limit is followed by one that starts behind its last
 	// object (Heat, Masakari).
 	Markers bool
-	// Offsets says that the links to the next page are not to be believed: a page
-	// with as many objects as the query's limit is followed by the one at the next
-	// offset (Manila, which ignores the marker that its own links have).
+	// Offsets says that where the links to the next page lead is not to be believed:
+	// a page with one, or with as many objects as the query's limit, is followed by
+	// the one at the next offset (Manila, which ignores the marker that its own
+	// links have).
 	Offsets bool
 }
 

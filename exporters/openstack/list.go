@@ -76,7 +76,7 @@ func list[T any](ctx context.Context, c *Cloud, api API, path, member string, qu
 			next = markerBehind(onThis, query)
 		}
 		if api.Offsets {
-			next, err = offsetBehind(onThis, query), nil
+			next, err = offsetBehind(onThis, query, next != nil), nil
 		}
 		if err != nil || next == nil {
 			return l, onPage(page, err)
@@ -144,10 +144,12 @@ func markerBehind(raws []json.RawMessage, query url.Values) url.Values {
 }
 
 // offsetBehind is what a further page of an API with offsets is asked with; nil
-// when this one was not full, or no limit was asked for.
-func offsetBehind(raws []json.RawMessage, query url.Values) url.Values {
+// when this one links to no further one and was not full. The service's own limit
+// may be lower than the one that was asked for: only the link tells that then.
+func offsetBehind(raws []json.RawMessage, query url.Values, linked bool) url.Values {
 	limit, err := strconv.Atoi(query.Get("limit"))
-	if err != nil || limit <= 0 || len(raws) < limit {
+	full := err == nil && limit > 0 && len(raws) >= limit
+	if !full && !linked || len(raws) == 0 {
 		return nil
 	}
 	offset, _ := strconv.Atoi(query.Get("offset")) // the first page has none
