@@ -32,6 +32,9 @@ type Rotation[T any] struct {
 	// Parallel bounds the calls of this Rotation at a time, besides the API's
 	// budget; 2 if zero.
 	Parallel int
+	// Final says that a value does not change any more: it is read again only when
+	// touched. None is if nil.
+	Final func(T) bool
 
 	kept    map[string]kept[T]
 	mu      sync.Mutex // guards touched
@@ -131,17 +134,18 @@ func (r *Rotation[T]) forget(ids []string, now time.Time) {
 // due are all that were never read, and of the others this look's share: the
 // touched ones first, then those that were tried the longest ago. The share is
 // taken whether it is their time or not, so that values read together at the
-// start do not all come due together later.
+// start do not all come due together later. Final ones have no turn.
 func (r *Rotation[T]) due(ids []string, now time.Time) []string {
 	r.mu.Lock()
 	touched := maps.Clone(r.touched)
 	r.mu.Unlock()
 	var unread, read []string
 	for _, id := range ids {
-		if _, ok := r.kept[id]; ok {
-			read = append(read, id)
-		} else {
+		switch k, ok := r.kept[id]; {
+		case !ok:
 			unread = append(unread, id)
+		case touched[id] || r.Final == nil || !r.Final(k.value):
+			read = append(read, id)
 		}
 	}
 	slices.SortStableFunc(read, func(a, b string) int {

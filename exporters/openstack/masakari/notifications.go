@@ -52,6 +52,7 @@ func (n notification) took() (time.Duration, bool) {
 type recovery struct {
 	tasks []task
 	moves []move
+	final bool // the notification had ended, and what was done is here
 }
 
 type task struct {
@@ -78,7 +79,7 @@ type recoveryLook struct {
 }
 
 func newRecoveryLook(cloud *openstack.Cloud, period time.Duration, now func() time.Time) *recoveryLook {
-	return &recoveryLook{cloud: cloud, now: now, details: openstack.Rotation[recovery]{Kind: "recovery of notification", Period: period, Life: recent}}
+	return &recoveryLook{cloud: cloud, now: now, details: openstack.Rotation[recovery]{Kind: "recovery of notification", Period: period, Life: recent, Final: func(r recovery) bool { return r.final }}}
 }
 
 func (l *recoveryLook) collect(ctx context.Context) (*exporters.Snapshot, error) {
@@ -163,6 +164,9 @@ func (l *recoveryLook) read(ctx context.Context, id string, version openstack.Mi
 		return r, err
 	}
 	r.tasks = body.Details
+	// What an ended recovery did stays as it is, and is not asked for again; if
+	// there seems to be nothing of it, it is.
+	r.final = !l.known[id].unfinished() && len(r.tasks) > 0
 	if version.AtLeast(1, 3) && l.known[id].Type == "COMPUTE_HOST" {
 		list, err := openstack.List[move](ctx, l.cloud, api, at+"/vmoves", "vmoves", page())
 		if err != nil {
@@ -172,6 +176,7 @@ func (l *recoveryLook) read(ctx context.Context, id string, version openstack.Mi
 			return r, list.Failed[0]
 		}
 		r.moves = list.Objects
+		r.final = !l.known[id].unfinished() && len(r.moves) > 0
 	}
 	return r, nil
 }
