@@ -4,11 +4,12 @@
 // An account is read by its owner, by a reseller admin (keystoneauth's
 // reseller_admin_role) and by a reader of the system (system_reader_roles); when
 // the account that looks is none of the latter, its own project's is all there is
-// and the rest is reported as forbidden, and tried again after an hour.
+// and the rest is reported as forbidden, and one of them tried at each look.
 //
-// Calls per round, swift_accounts: 1 for each project at the cold start, then an
-// even share of them, so that each is read once an hour. With the set objects, 1
-// more for each thousand containers of a project that is read.
+// Calls per round, swift_accounts: 1 for each project at the cold start, then 1 for
+// the own account and an even share of the others, so that each is read once an
+// hour. With the set objects, 1 more for each thousand containers of a project
+// that is read.
 package swift
 
 import (
@@ -16,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"net/http"
 	"net/url"
@@ -40,7 +42,10 @@ type Config struct {
 // Sources returns what looks at Swift: swift_accounts.
 func Sources(cloud *openstack.Cloud, cfg Config) []exporters.Source {
 	cfg.Period = cmp.Or(cfg.Period, 5*time.Minute)
-	l := &look{cloud: cloud, accounts: openstack.Rotation[account]{Kind: "account of project", Period: cfg.Period, Life: cmp.Or(cfg.Life, time.Hour)}}
+	l := &look{cloud: cloud}
+	for _, accounts := range []*openstack.Rotation[account]{&l.own, &l.others} {
+		accounts.Kind, accounts.Period, accounts.Life = "account of project", cfg.Period, cmp.Or(cfg.Life, time.Hour)
+	}
 	return []exporters.Source{cloud.Source("swift_accounts", "swift", cfg.Period, 3*time.Minute, l.collect,
 		accountContainers, accountObjects, accountBytes, accountQuota, policyObjects, policyBytes, containerObjects, containerBytes)}
 }
@@ -111,12 +116,15 @@ type container struct {
 	Policy string        `json:"storage_policy"`
 }
 
+// look remembers the accounts: the own one apart, which may be read when no other
+// may.
 type look struct {
-	cloud    *openstack.Cloud
-	accounts openstack.Rotation[account]
-	// ownUntil is until when only the own account is asked for, after others were
-	// refused.
-	ownUntil time.Time
+	cloud       *openstack.Cloud
+	own, others openstack.Rotation[account]
+	// refused says that others were refused at the look before; tries counts those
+	// that were tried since.
+	refused bool
+	tries   int
 }
 
 func (l *look) collect(ctx context.Context) (*exporters.Snapshot, error) {
@@ -129,45 +137,59 @@ func (l *look) collect(ctx context.Context) (*exporters.Snapshot, error) {
 		return nil, err
 	}
 	now := time.Now()
-	ids, errProjects := l.projects(ctx, own, now)
-	prefix := prefixOf(endpoint, own)
-	failed, err := l.accounts.Refresh(ctx, ids, now, func(ctx context.Context, id string) (account, error) {
-		return l.read(ctx, "/"+prefix+url.PathEscape(id))
+	mine, others, errProjects := l.projects(ctx, own)
+	read := l.reader(prefixOf(endpoint, own))
+	failed, errOwn := l.own.Refresh(ctx, mine, now, read)
+	refusal := l.probe(ctx, others, read)
+	more, err := l.others.Refresh(ctx, others, now, func(ctx context.Context, id string) (account, error) {
+		if refusal != nil {
+			return account{}, refusal
+		}
+		return read(ctx, id)
 	})
-	s := &exporters.Snapshot{Seen: len(ids)}
-	if slices.ContainsFunc(failed, func(f exporters.ObjectError) bool { return exporters.KindOf(f.Err) == exporters.KindForbidden }) {
-		l.ownUntil = now.Add(l.accounts.Life)
-	}
-	if now.Before(l.ownUntil) {
+	failed = append(failed, more...)
+	refused := func(f exporters.ObjectError) bool { return exporters.KindOf(f.Err) == exporters.KindForbidden }
+	if l.refused = slices.ContainsFunc(failed, refused); l.refused {
+		failed = slices.DeleteFunc(failed, refused)
 		err = exporters.WithKind(fmt.Errorf("swift: the account of cloud %q may read its own project's account only: it needs the role that proxy-server.conf names as reseller_admin_role, or system_reader_roles and a token of the system", l.cloud.Name()), exporters.KindForbidden)
-	} else {
-		s.Failed = failed
 	}
-	l.add(s, len(ids), errProjects == nil && err == nil && len(failed) == 0)
-	err = errors.Join(errProjects, err)
+	s := &exporters.Snapshot{Seen: len(mine) + len(others), Failed: failed}
+	// With the projects of a former look the sums are as good as then.
+	l.add(s, len(mine)+len(others), (errProjects == nil || len(others) > 0) && errOwn == nil && err == nil && len(failed) == 0)
+	err = errors.Join(errProjects, errOwn, err)
 	if err != nil && len(s.Samples) == 0 {
 		return nil, err
 	}
 	return s, err
 }
 
-// projects are whose accounts are to be read, the own first: it is read before
-// others are refused.
-func (l *look) projects(ctx context.Context, own string, now time.Time) ([]string, error) {
-	var ids []string
+// projects are whose accounts are to be read.
+func (l *look) projects(ctx context.Context, own string) (mine, others []string, err error) {
 	if own != "" {
-		ids = append(ids, own)
-	}
-	if now.Before(l.ownUntil) {
-		return ids, nil
+		mine = []string{own}
 	}
 	all, err := l.cloud.Projects(ctx, 5*time.Minute)
 	for _, p := range all.Objects {
 		if string(p.ID) != own {
-			ids = append(ids, string(p.ID))
+			others = append(others, string(p.ID))
 		}
 	}
-	return ids, err
+	return mine, others, err
+}
+
+// probe tries one of the others when all were refused at the look before, and
+// returns the refusal if it is refused still.
+func (l *look) probe(ctx context.Context, others []string, read func(context.Context, string) (account, error)) error {
+	if !l.refused || len(others) == 0 {
+		l.tries = 0
+		return nil
+	}
+	_, err := read(ctx, others[l.tries%len(others)])
+	l.tries++
+	if exporters.KindOf(err) != exporters.KindForbidden {
+		return nil
+	}
+	return err
 }
 
 // prefixOf is what stands before the project's id in the path of an account:
@@ -184,27 +206,49 @@ func prefixOf(endpoint, own string) string {
 	return "AUTH_"
 }
 
-// read asks for one account: totals are in the headers of the shortest list of its
-// containers that there is.
-func (l *look) read(ctx context.Context, at string) (account, error) {
-	raw, err := l.cloud.GetRaw(ctx, api, at, url.Values{"format": {"json"}, "limit": {"1"}})
-	var failure *openstack.Error
-	if errors.As(err, &failure) && failure.Code == http.StatusNotFound {
-		return account{}, nil // the project never stored anything
+// reader returns what asks for the account of a project: totals are in the headers
+// of the shortest list of its containers that there is.
+func (l *look) reader(prefix string) func(context.Context, string) (account, error) {
+	stored := map[string]bool{}
+	for id, a := range l.all() {
+		stored[id] = a.containers.Known
 	}
-	if err != nil {
-		return account{}, err
-	}
-	a, err := parseAccount(raw.Header)
-	if err != nil || a.containers.Value == 0 || !exporters.Wants(ctx, exporters.SetObjects) {
+	return func(ctx context.Context, id string) (account, error) {
+		at := "/" + prefix + url.PathEscape(id)
+		raw, err := l.cloud.GetRaw(ctx, api, at, url.Values{"format": {"json"}, "limit": {"1"}})
+		var failure *openstack.Error
+		if errors.As(err, &failure) && failure.Code == http.StatusNotFound && !stored[id] {
+			return account{}, nil // the project never stored anything
+		}
+		if err != nil {
+			return account{}, err
+		}
+		a, err := parseAccount(raw.Header)
+		if err != nil {
+			return a, err
+		}
+		if !a.containers.Known || !a.objects.Known || !a.bytes.Known {
+			return a, exporters.WithKind(fmt.Errorf("swift: GET %s: the answer lacks the account's totals", at), exporters.KindDecode)
+		}
+		if a.containers.Value > 0 && exporters.Wants(ctx, exporters.SetObjects) {
+			a.list, err = l.containers(ctx, at)
+		}
 		return a, err
 	}
+}
+
+// containers lists those of an account that has some.
+func (l *look) containers(ctx context.Context, at string) ([]container, error) {
 	list, err := openstack.ListArray[container](ctx, l.cloud, api, at, "container", "name", url.Values{"format": {"json"}, "limit": {"1000"}})
-	if err == nil && len(list.Failed) > 0 {
-		err = list.Failed[0]
+	switch {
+	case err != nil:
+		return nil, err
+	case len(list.Failed) > 0:
+		return nil, list.Failed[0]
+	case len(list.Objects) == 0:
+		return nil, exporters.WithKind(fmt.Errorf("swift: GET %s: the list is empty, and its headers count containers", at), exporters.KindDecode)
 	}
-	a.list = list.Objects
-	return a, err
+	return list.Objects, nil
 }
 
 // parseAccount reads the headers of an account's answer: X-Account-Bytes-Used and
@@ -229,19 +273,24 @@ func parseAccount(h http.Header) (account, error) {
 		if !ok {
 			continue
 		}
+		of, isObjects := strings.CutSuffix(rest, "-Object-Count")
+		if !isObjects {
+			if of, ok = strings.CutSuffix(rest, "-Bytes-Used"); !ok {
+				continue
+			}
+		}
 		n, err := strconv.ParseUint(h.Get(name), 10, 63)
 		if err != nil {
-			continue
+			return a, exporters.WithKind(errors.New("swift: "+name+" is not a count"), exporters.KindDecode)
 		}
-		if policyName, ok := strings.CutSuffix(rest, "-Object-Count"); ok {
-			p := a.policies[strings.ToLower(policyName)]
+		of = strings.ToLower(of)
+		p := a.policies[of]
+		if isObjects {
 			p.objects = float64(n)
-			a.policies[strings.ToLower(policyName)] = p
-		} else if policyName, ok := strings.CutSuffix(rest, "-Bytes-Used"); ok {
-			p := a.policies[strings.ToLower(policyName)]
+		} else {
 			p.bytes = float64(n)
-			a.policies[strings.ToLower(policyName)] = p
 		}
+		a.policies[of] = p
 	}
 	return a, nil
 }
@@ -250,7 +299,7 @@ func parseAccount(h http.Header) (account, error) {
 func (l *look) add(s *exporters.Snapshot, all int, whole bool) {
 	var objects, bytes exporters.Tally
 	known := 0
-	for id, a := range l.accounts.Values() {
+	for id, a := range l.all() {
 		known++
 		for f, v := range map[*exporters.Family]openstack.Float{
 			accountContainers: a.containers, accountObjects: a.objects, accountBytes: a.bytes, accountQuota: a.quota,
@@ -271,5 +320,18 @@ func (l *look) add(s *exporters.Snapshot, all int, whole bool) {
 	if whole && known == all {
 		objects.AddTo(s, policyObjects)
 		bytes.AddTo(s, policyBytes)
+	}
+}
+
+// all are the accounts that are known.
+func (l *look) all() iter.Seq2[string, account] {
+	return func(yield func(string, account) bool) {
+		for _, accounts := range []*openstack.Rotation[account]{&l.own, &l.others} {
+			for id, a := range accounts.Values() {
+				if !yield(id, a) {
+					return
+				}
+			}
+		}
 	}
 }
