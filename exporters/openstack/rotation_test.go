@@ -129,3 +129,29 @@ func TestRotationStopsWithItsContext(t *testing.T) {
 		t.Errorf("err %v", err)
 	}
 }
+
+func TestRotationLeavesFinalValues(t *testing.T) {
+	r, from := openstack.Rotation[int]{Kind: "quota", Period: time.Minute, Life: 2 * time.Minute, Final: func(n int) bool { return n <= 2 }}, &reader{}
+	now := time.Now()
+	for i, want := range []int{4, 1, 1} { // all; half of the two that are not final
+		if _, err := r.Refresh(t.Context(), ids(4), now.Add(time.Duration(i)*time.Minute), from.read); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(from.calls); i == 0 && n != want {
+			t.Errorf("first look: %d calls", n)
+		} else if i > 0 && n-4 != i*want {
+			t.Errorf("look %d: %d calls since the first, want %d", i+1, n-4, i*want)
+		}
+	}
+	var final string
+	for id, n := range r.Values() {
+		if n <= 2 {
+			final = id
+		}
+	}
+	r.Touch(final)
+	from.took()
+	if _, err := r.Refresh(t.Context(), ids(4), now.Add(3*time.Minute), from.read); err != nil || !slices.Contains(from.took(), final) {
+		t.Errorf("a final value that was touched is not read again (%v)", err)
+	}
+}

@@ -135,3 +135,49 @@ func TestServicesBadObjects(t *testing.T) {
 		})
 	}
 }
+
+// TestSwiftKeepsAccounts proves that an account that was there is not empty because
+// the gateway says nothing of it.
+func TestSwiftKeepsAccounts(t *testing.T) {
+	for name, serve := range map[string]func(http.ResponseWriter){
+		"404":            func(w http.ResponseWriter) { http.Error(w, "", http.StatusNotFound) },
+		"without totals": func(w http.ResponseWriter) { _, _ = w.Write([]byte("[]")) },
+		"odd policy": func(w http.ResponseWriter) {
+			for _, total := range []string{"Container-Count", "Object-Count", "Bytes-Used"} {
+				w.Header().Set("X-Account-"+total, "0")
+			}
+			w.Header().Set("X-Account-Storage-Policy-Cheap-Bytes-Used", "much")
+			_, _ = w.Write([]byte("[]"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFakeCloud(t)
+			cloud, _ := f.connect(nil)
+			source := ofSystem(cloud, "swift")[0]
+			if s, err := collect(t, source); err != nil || count(s, "openstack_object_store_account_bytes") != 6 {
+				t.Fatalf("well: %v", err)
+			}
+			f.inject(func(w http.ResponseWriter, _ *http.Request, call string) bool {
+				if !strings.HasPrefix(call, "swift /AUTH_") {
+					return false
+				}
+				serve(w)
+				return true
+			})
+			s, err := collect(t, source)
+			if err != nil || len(s.Failed) != 2 { // the own and a share of the others
+				t.Errorf("%d failures (%v), want 2", len(s.Failed), err)
+			}
+			if n := count(s, "openstack_object_store_account_bytes"); n != 6 {
+				t.Errorf("%d accounts are kept, want 6", n)
+			}
+			if n := count(s, "openstack_object_store_policy_bytes"); n != 0 {
+				t.Error("the sums are told although not all is known")
+			}
+			f.inject(nil)
+			if s, err := collect(t, source); err != nil || len(s.Failed) > 0 || count(s, "openstack_object_store_policy_bytes") == 0 {
+				t.Errorf("after the fault: %v, %v", err, s.Failed)
+			}
+		})
+	}
+}
