@@ -144,8 +144,8 @@ func markerBehind(raws []json.RawMessage, query url.Values) url.Values {
 }
 
 // offsetBehind is what a further page of an API with offsets is asked with; nil
-// when this one links to no further one and was not full. The service's own limit
-// may be lower than the one that was asked for: only the link tells that then.
+// when this one links to no further one and was not full. Manila links from full
+// pages only; a link from a short one says that it is not the whole all the same.
 func offsetBehind(raws []json.RawMessage, query url.Values, linked bool) url.Values {
 	limit, err := strconv.Atoi(query.Get("limit"))
 	full := err == nil && limit > 0 && len(raws) >= limit

@@ -402,7 +402,11 @@ func TestListsByOffsetAndByArray(t *testing.T) {
 			if q.Get("offset") == "1000" {
 				n, start = 7, 1000
 			}
-			_ = json.NewEncoder(w).Encode(map[string]any{"shares": page(start, n), "shares_links": []any{map[string]string{"rel": "next", "href": "http://x/?marker=0"}}})
+			answer := map[string]any{"shares": page(start, n)}
+			if n == 1000 { // only then Manila has a link
+				answer["shares_links"] = []any{map[string]string{"rel": "next", "href": "http://x/?marker=0"}}
+			}
+			_ = json.NewEncoder(w).Encode(answer)
 		case strings.HasPrefix(call, "gnocchi /metric"):
 			n, start := 1000, 0
 			if q.Get("marker") == "999" {
