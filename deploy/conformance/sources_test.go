@@ -121,8 +121,9 @@ func TestEverySourceSucceeds(t *testing.T) {
 		if failed := snap.Failed; len(failed) > 0 {
 			t.Errorf("%s: %d objects failed, the first: %v", s.Name, len(failed), failed[0])
 		}
-		// Nothing may have moved of late in so small a cloud.
-		if len(snap.Samples)+len(snap.Inventories) == 0 && s.Name != "nova_migrations" {
+		// Nothing may have moved of late in so small a cloud, and a log that is told
+		// as Events has neither samples nor objects.
+		if len(snap.Samples)+len(snap.Inventories) == 0 && s.Name != "nova_migrations" && len(s.Families) > 0 {
 			t.Errorf("%s: nothing came of it", s.Name)
 		}
 		var inventory []error

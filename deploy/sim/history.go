@@ -46,10 +46,10 @@ func (c *Cloud) History(from, to time.Time, step time.Duration, emit Emit) error
 	return r.emit(emit)
 }
 
-// seriesKey tells series apart: a name and up to six label values.
+// seriesKey tells series apart: a name and up to eight label values.
 type seriesKey struct {
 	name   string
-	values [6]string
+	values [8]string
 }
 
 type series struct {
@@ -149,7 +149,8 @@ func (r *recorder) compute(w *model.World) {
 		r.add(p+"service_up", oneIf(h.Up), "cloud", r.cloud, "host", h.Name, "binary", "nova-compute", "zone", z)
 		r.add(p+"service_enabled", oneIf(h.Enabled), "cloud", r.cloud, "host", h.Name, "binary", "nova-compute", "zone", z)
 		r.add(p+"hypervisor_up", oneIf(h.Up), "cloud", r.cloud, "hostname", h.Name, "host", h.Name, "zone", z)
-		r.add(p+"hypervisor_info", 1, "cloud", r.cloud, "hostname", h.Name, "host", h.Name, "zone", z, "type", "QEMU", "aggregates", strings.Join(aggregateNames(w, h), ","))
+		r.add(p+"hypervisor_info", 1, "cloud", r.cloud, "hostname", h.Name, "host", h.Name, "zone", z, "type", "QEMU",
+			"aggregates", strings.Join(aggregateNames(w, h), ","), "id", h.UUID, "version", "9002001")
 		r.add(p+"host_servers", float64(len(h.Servers)), "cloud", r.cloud, "host", h.Name, "zone", z)
 		states[[2]string{upDown(h.Up), enabled(h.Enabled)}]++
 	}
@@ -215,13 +216,16 @@ func (r *recorder) placement(w *model.World) {
 
 func (r *recorder) volumes(w *model.World, usage map[*model.Tier]model.Usage) {
 	const p, gib = "openstack_cinder_", 1 << 30
-	byStatus, snapshots := map[[2]string]float64{}, 0.0
+	count, size, snapshots := map[[2]string]float64{}, map[[2]string]float64{}, 0.0
 	for _, v := range w.Volumes.All() {
-		byStatus[[2]string{v.Status, v.Tier.VolumeType}]++
+		k := [2]string{v.Status, v.Tier.VolumeType}
+		count[k]++
+		size[k] += float64(v.SizeGiB) * gib
 		snapshots += float64(len(v.Snapshots))
 	}
-	for k, n := range byStatus {
-		r.add(p+"volumes", n, "cloud", r.cloud, "status", k[0], "volume_type", k[1])
+	for k, n := range count {
+		r.add(p+"volumes", n, "cloud", r.cloud, "status", k[0], "volume_type", k[1], "zone", "nova")
+		r.add(p+"volumes_size_bytes", size[k], "cloud", r.cloud, "status", k[0], "volume_type", k[1], "zone", "nova")
 	}
 	if snapshots > 0 {
 		r.add(p+"snapshots", snapshots, "cloud", r.cloud, "status", "available")
@@ -233,7 +237,6 @@ func (r *recorder) volumes(w *model.World, usage map[*model.Tier]model.Usage) {
 	service("ctl-1", "cinder-scheduler")
 	for _, t := range w.Tiers {
 		service(t.Backend, "cinder-volume")
-		r.add(p+"volumes_size_bytes", float64(t.ProvisionedGiB())*gib, "cloud", r.cloud, "volume_type", t.VolumeType)
 		total, free := openstack.PoolGiB(usage[t])
 		add := func(name string, value float64) {
 			r.add(p+"pool_"+name, value, "cloud", r.cloud, "pool", t.PoolFullName(), "backend", t.VolumeType)

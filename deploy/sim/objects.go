@@ -258,6 +258,9 @@ func volumeObject(v *model.Volume) mcloud.Object {
 	if v.Server != nil {
 		attributes.AttachedTo = []string{v.Server.ID}
 	}
+	if v.Image != nil {
+		attributes.Image = v.Image.ID
+	}
 	return mcloud.NewObject(mcloud.KindVolume, v.ID, v.Name, "", v.Project.ID, attributes)
 }
 
