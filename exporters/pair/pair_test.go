@@ -2,9 +2,11 @@ package pair
 
 import (
 	"context"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -80,14 +82,32 @@ func TestNeverBothPassive(t *testing.T) {
 	}
 }
 
+// address is a server whose Pair is known later than its URL.
+type address struct {
+	*httptest.Server
+	handler atomic.Pointer[Pair]
+}
+
+func newAddress() *address {
+	a := &address{}
+	a.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p := a.handler.Load(); p != nil {
+			p.ServeHTTP(w, r)
+			return
+		}
+		http.NotFound(w, r)
+	}))
+	return a
+}
+
 // half runs one exporter's half behind a server, until stop.
-func half(t *testing.T, at *httptest.Server, o Options) (*Pair, func()) {
+func half(t *testing.T, at *address, o Options) (*Pair, func()) {
 	t.Helper()
 	p, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	at.Config.Handler = p
+	at.handler.Store(p)
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { _ = p.Run(ctx) })
@@ -109,7 +129,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 
 func TestTakeover(t *testing.T) {
 	const takeover = 250 * time.Millisecond
-	atA, atB := httptest.NewServer(nil), httptest.NewServer(nil)
+	atA, atB := newAddress(), newAddress()
 	a, stopA := half(t, atA, Options{Peer: atB.URL, Takeover: takeover, Preferred: true})
 	b, _ := half(t, atB, Options{Peer: atA.URL + "/", Takeover: takeover})
 	eventually(t, "the preferred one is active", a.Active)
@@ -129,7 +149,7 @@ func TestTakeover(t *testing.T) {
 }
 
 func TestAPeerThatIsItself(t *testing.T) {
-	at := httptest.NewServer(nil)
+	at := newAddress()
 	p, _ := half(t, at, Options{Peer: at.URL, Takeover: 100 * time.Millisecond})
 	eventually(t, "it looks nevertheless", p.Active)
 	p.mu.Lock()
