@@ -269,6 +269,19 @@ func TestAbsentSystemIsSaidOnce(t *testing.T) {
 		b.after(time.Hour)
 		b.has(`mcloud_source_absent{cloud="lab",source="a",system="test"} 1`)
 		b.lacks("mcloud_source_success{", "mcloud_source_errors_total{")
+		b.logged("no endpoint of type key-manager", 0) // at a start the sum says it
+		b.logged("absent=1", 1)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		looks := 0
+		b := start(t, Options{}, testSource("a", func(context.Context) (*Snapshot, error) {
+			if looks++; looks == 1 {
+				return oneHost("h1", 1), nil
+			}
+			return nil, fmt.Errorf("%w: no endpoint of type key-manager", ErrAbsent)
+		}))
+		defer b.stop()
+		b.after(time.Hour)
 		b.logged("no endpoint of type key-manager", 1)
 	})
 }

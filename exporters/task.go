@@ -213,13 +213,16 @@ func (t *task) say(h health, err error, problems []error, now time.Time) {
 	if before != healthNew && changed {
 		args = append(args, "before", string(before))
 	}
-	why := ""
+	why, way := "", false // way: the Source did not reach its system, so what it lacks is no reason of its own
 	if err != nil {
 		why = reason(err)
+		way = connecting(err) != nil
 		args = append(args, "error", why, "kind", KindOf(leaves(err)[0]))
 	}
 	for i, p := range problems {
-		why += "\x00" + p.Error()
+		if !way {
+			why += "\x00" + p.Error()
+		}
 		switch {
 		case i < namedProblems:
 			args = append(args, fmt.Sprintf("failed_%d", i+1), p.Error())
@@ -247,6 +250,10 @@ func (t *task) say(h health, err error, problems []error, now time.Time) {
 		}
 		t.chorus.say(slog.LevelError, message, why, t.source.Name, args...)
 	case healthAbsent:
+		if before == healthNew { // the Runner says how many are
+			t.log.Debug("source has nothing to look at: " + err.Error())
+			return
+		}
 		t.log.Info("source has nothing to look at: " + err.Error())
 	}
 }
