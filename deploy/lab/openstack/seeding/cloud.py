@@ -8,6 +8,9 @@ import openstack
 PROJECTS = {'acme': 'lab-alice', 'globex': 'lab-bob', 'initech': 'lab-carol'}
 STARTED = time.monotonic()
 _local = threading.local()
+# openstacksdk registers its counters with the process at the first connection, and looks whether they are there before
+# without a lock of its own: two threads at once, and one fails with "Duplicated timeseries in CollectorRegistry".
+_connecting = threading.Lock()
 
 
 def say(text):
@@ -18,7 +21,8 @@ def connect(cloud):
     """This thread's connection as one of the accounts of clouds.yaml."""
     connections = _local.__dict__.setdefault('connections', {})
     if cloud not in connections:
-        connections[cloud] = openstack.connect(cloud=cloud)
+        with _connecting:
+            connections[cloud] = openstack.connect(cloud=cloud)
         connections[cloud].compute.default_microversion = '2.96'
     return connections[cloud]
 
