@@ -7,6 +7,7 @@ require (
 	github.com/ceph/go-ceph v0.41.0
 	github.com/cockroachdb/apd/v3 v3.2.1
 	github.com/ebitengine/purego v0.11.3
+	github.com/go-json-experiment/json v1.27.2
 	github.com/go-logr/logr v1.4.4
 	github.com/google/go-cmp v0.7.0
 	github.com/gophercloud/gophercloud/v2 v2.14.0

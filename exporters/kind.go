@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"os"
 	"syscall"
+
+	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
 // The kinds of error that mcloud_source_errors_total counts.
@@ -51,15 +53,15 @@ func (e *kindError) Kind() string  { return e.kind }
 func (e *kindError) Unwrap() error { return e.error }
 
 // KindOf says what kind of error err is. An error in err's chain that has a
-// method Kind() string answers for itself; those of net, encoding/json, context
+// method Kind() string answers for itself; those of net, encoding/json (its v1 in the module, too), context
 // and os are known. The result is one of the Kind constants unless an error
 // named its own.
 func KindOf(err error) string {
 	var own interface{ Kind() string }
 	var timeout net.Error
 	var dns *net.DNSError
-	var syntax *json.SyntaxError
-	var wrongType *json.UnmarshalTypeError
+	var syntax, syntaxV1 = new(*json.SyntaxError), new(*jsonv1.SyntaxError)
+	var wrongType, wrongTypeV1 = new(*json.UnmarshalTypeError), new(*jsonv1.UnmarshalTypeError)
 	switch {
 	case err == nil:
 		return ""
@@ -71,7 +73,8 @@ func KindOf(err error) string {
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
 		errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.As(err, &dns):
 		return KindRefused
-	case errors.As(err, &syntax), errors.As(err, &wrongType), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.As(err, syntax), errors.As(err, wrongType), errors.As(err, syntaxV1), errors.As(err, wrongTypeV1),
+		errors.Is(err, io.ErrUnexpectedEOF):
 		return KindDecode
 	case errors.Is(err, fs.ErrPermission):
 		return KindForbidden

@@ -10,6 +10,8 @@ import (
 	"os"
 	"syscall"
 	"testing"
+
+	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
 func TestKindOf(t *testing.T) {
@@ -25,6 +27,8 @@ func TestKindOf(t *testing.T) {
 		{&net.DNSError{IsTimeout: true}, KindTimeout},
 		{fmt.Errorf("page: %w", json.Unmarshal([]byte(`{"a":`), &struct{}{})), KindDecode},
 		{json.Unmarshal([]byte(`"x"`), new(int)), KindDecode},
+		{fmt.Errorf("page: %w", jsonv1.Unmarshal([]byte(`{"a":`), &struct{}{})), KindDecode},
+		{jsonv1.Unmarshal([]byte(`"x"`), new(int)), KindDecode},
 		{fs.ErrPermission, KindForbidden},
 		{fmt.Errorf("%w: no endpoint", ErrAbsent), KindNotFound},
 		{fmt.Errorf("nova: %w", WithKind(errors.New("x"), KindThrottled)), KindThrottled},

@@ -1,12 +1,13 @@
 package openstack
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
 	"strings"
 	"time"
+
+	json "github.com/go-json-experiment/json/v1"
 )
 
 // The types of this file read what the services really send: times with and

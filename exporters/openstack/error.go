@@ -3,7 +3,6 @@ package openstack
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2"
+
+	json "github.com/go-json-experiment/json/v1"
 
 	"mcloud/exporters"
 )

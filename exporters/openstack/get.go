@@ -2,13 +2,14 @@ package openstack
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/url"
 	"time"
+
+	json "github.com/go-json-experiment/json/v1"
 
 	"mcloud/exporters"
 )

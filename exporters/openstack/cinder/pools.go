@@ -3,11 +3,12 @@ package cinder
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"math"
 	"net/url"
 	"strings"
 	"time"
+
+	json "github.com/go-json-experiment/json/v1"
 
 	"mcloud"
 	"mcloud/exporters"

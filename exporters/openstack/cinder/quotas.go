@@ -2,7 +2,6 @@ package cinder
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -10,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	json "github.com/go-json-experiment/json/v1"
 
 	"mcloud/exporters"
 	"mcloud/exporters/openstack"

@@ -2,10 +2,11 @@ package designate
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 	"math"
 	"slices"
+
+	json "github.com/go-json-experiment/json/v1"
 
 	"mcloud/exporters"
 )

@@ -8,9 +8,10 @@ package gnocchi
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"net/url"
 	"time"
+
+	json "github.com/go-json-experiment/json/v1"
 
 	"mcloud/exporters"
 	"mcloud/exporters/openstack"

@@ -2,9 +2,10 @@ package neutron
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"net/netip"
 	"testing"
+
+	json "github.com/go-json-experiment/json/v1"
 )
 
 func prefixes(list ...string) []netip.Prefix {

@@ -2,11 +2,12 @@ package neutron
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 	"math"
 	"slices"
 	"time"
+
+	json "github.com/go-json-experiment/json/v1"
 
 	"mcloud/exporters"
 	"mcloud/exporters/openstack"

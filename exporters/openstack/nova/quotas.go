@@ -2,13 +2,14 @@ package nova
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"net/url"
 	"slices"
 	"time"
+
+	json "github.com/go-json-experiment/json/v1"
 
 	"mcloud/exporters"
 	"mcloud/exporters/openstack"

@@ -1,11 +1,12 @@
 package nova
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 	"time"
 	"unique"
+
+	json "github.com/go-json-experiment/json/v1"
 
 	"mcloud"
 	"mcloud/exporters/openstack"
