@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"math/rand/v2"
 	"net/http"
 	"runtime"
 	"slices"
@@ -23,6 +25,9 @@ type volumesOf struct {
 	there   map[string]map[string]any
 	counted int  // of the answer to with_count, besides those there
 	refuses bool // a filter by updated_at
+	most    int  // on a page (osapi_max_limit); all if zero
+	// unordered leaves the order to chance, whatever is asked for.
+	unordered bool
 }
 
 func (v *volumesOf) answer(w http.ResponseWriter, r *http.Request, call string) bool {
@@ -39,8 +44,21 @@ func (v *volumesOf) answer(w http.ResponseWriter, r *http.Request, call string) 
 		return true
 	}
 	list := []any{}
-	for _, volume := range v.there {
-		keep := true
+	order := slices.Sorted(maps.Keys(v.there))
+	if v.unordered {
+		slices.Reverse(order)
+	}
+	if marker := query.Get("marker"); marker != "" {
+		at := slices.Index(order, marker)
+		if at < 0 {
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = fmt.Fprintf(w, `{"itemNotFound": {"code": 404, "message": "Volume %s could not be found."}}`, marker)
+			return true
+		}
+		order = order[at+1:]
+	}
+	for _, id := range order {
+		volume, keep := v.there[id], true
 		for _, name := range []string{"updated_at", "created_at"} {
 			if after, ok := strings.CutPrefix(query.Get(name), "gt:"); ok {
 				at, _ := volume[name].(string)
@@ -51,7 +69,13 @@ func (v *volumesOf) answer(w http.ResponseWriter, r *http.Request, call string) 
 			list = append(list, volume)
 		}
 	}
-	if err := json.NewEncoder(w).Encode(map[string]any{"volumes": list}); err != nil {
+	answer := map[string]any{"volumes": list}
+	if v.most > 0 && len(list) > v.most {
+		query.Set("marker", list[v.most-1].(map[string]any)["id"].(string))
+		answer["volumes"] = list[:v.most]
+		answer["volumes_links"] = []any{map[string]any{"rel": "next", "href": "http://internal/v3/volumes/detail?" + query.Encode()}}
+	}
+	if err := json.NewEncoder(w).Encode(answer); err != nil {
 		v.t.Error(err)
 	}
 	return true
@@ -114,7 +138,7 @@ func TestVolumesFollowChanges(t *testing.T) {
 		t.Errorf("%q, complete %v", ids, first.Inventories[0].Complete)
 	}
 	quiet := look()
-	if n, calls := f.called("cinder"); n != 2 || len(quiet.Inventories) != 0 {
+	if n, calls := f.called("cinder"); n != 3 || len(quiet.Inventories) != 0 {
 		t.Errorf("a quiet round: %d calls, %d inventories: %q", n, len(quiet.Inventories), calls)
 	}
 	if all, _ := volumeCounts(quiet); all != 3 {
@@ -135,8 +159,9 @@ func TestVolumesFollowChanges(t *testing.T) {
 	}
 }
 
-// Cinder does not tell of deleted volumes; their number does.
-func TestDeletedVolumesAreNoticedByTheirNumber(t *testing.T) {
+// Cinder does not tell of deleted volumes. All volumes are seen again in parts,
+// sooner when their number says that some are gone.
+func TestDeletedVolumesAreNoticed(t *testing.T) {
 	f := newFakeCloud(t)
 	cloud, _ := f.connect(nil)
 	long := time.Now().Add(-time.Hour)
@@ -145,7 +170,7 @@ func TestDeletedVolumesAreNoticedByTheirNumber(t *testing.T) {
 		v.put(id, "available", long, long)
 	}
 	f.inject(v.answer)
-	const fullEvery = 1500 * time.Millisecond
+	const fullEvery = 3 * time.Second
 	s := cinder.Sources(cloud, cinder.Config{FullEvery: fullEvery})[3]
 	if _, err := collect(t, s); err != nil {
 		t.Fatal(err)
@@ -156,7 +181,7 @@ func TestDeletedVolumesAreNoticedByTheirNumber(t *testing.T) {
 	if all, _ := volumeCounts(early); err != nil || all != 3 || len(early.Inventories) != 0 {
 		t.Errorf("%v: %v volumes, %d inventories", err, all, len(early.Inventories))
 	}
-	time.Sleep(fullEvery/5 + 50*time.Millisecond)
+	time.Sleep(fullEvery / 2)
 	f.forget()
 	late, err := collect(t, s)
 	if err != nil {
@@ -165,13 +190,121 @@ func TestDeletedVolumesAreNoticedByTheirNumber(t *testing.T) {
 	if all, _ := volumeCounts(late); all != 2 || !slices.Equal(objectIDs(late), []string{"a", "c"}) || !late.Inventories[0].Complete {
 		t.Errorf("%v volumes, %q, complete %v", all, objectIDs(late), late.Inventories[0].Complete)
 	}
-	if n, calls := f.called("cinder"); n != 3 {
+	if n, calls := f.called("cinder"); n != 4 {
 		t.Errorf("%d calls: %q", n, calls)
 	}
 }
 
-// A service whose count includes what it does not list is not asked for the full
-// list at each look for it.
+// sweeping is a Cinder of 20 volumes, three on a page, one page of which is due
+// with each look.
+func sweeping(t *testing.T) (*fakeCloud, *volumesOf, func() *exporters.Snapshot) {
+	f := newFakeCloud(t)
+	cloud, _ := f.connect(nil)
+	v := &volumesOf{t: t, there: map[string]map[string]any{}, most: 3}
+	for i := range 20 {
+		v.put(fmt.Sprintf("%02d", i), "available", time.Now().Add(-time.Hour), time.Now().Add(-time.Hour))
+	}
+	f.inject(v.answer)
+	s := cinder.Sources(cloud, cinder.Config{FullEvery: time.Nanosecond})[3]
+	return f, v, func() *exporters.Snapshot {
+		t.Helper()
+		f.forget()
+		got, err := collect(t, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+}
+
+// A sweep goes on where it was although the volume that it stopped at is gone.
+func TestSweepGoesOnBehindADeletedVolume(t *testing.T) {
+	f, v, look := sweeping(t)
+	look()
+	look() // 00, 01, 02
+	delete(v.there, "02")
+	delete(v.there, "01")
+	got := look() // not behind 02 nor 01, but behind 00: 03, 04, 05
+	if all, _ := volumeCounts(got); all != 18 || !got.Inventories[0].Complete {
+		t.Errorf("%v volumes counted, want 18; %+v", all, got.Inventories)
+	}
+	if _, calls := f.called("cinder"); !slices.ContainsFunc(calls, func(c string) bool { return strings.Contains(c, "marker=00") }) {
+		t.Errorf("not asked behind 00: %q", calls)
+	}
+	delete(v.there, "19") // far behind
+	for n := 0; ; n++ {
+		if all, _ := volumeCounts(look()); all == 17 {
+			break
+		}
+		if n == 7 {
+			t.Fatal("19 is still there after a whole sweep")
+		}
+	}
+}
+
+// Whatever comes and goes between two looks: a volume that is there is known, and
+// one that is gone is forgotten when a whole sweep has passed; no look takes one
+// that is there for gone.
+func TestSweepAgreesWithCinder(t *testing.T) {
+	for seed := range uint64(20) {
+		_, v, look := sweeping(t)
+		chance := rand.New(rand.NewPCG(seed, 0))
+		look()
+		for range 30 {
+			for range chance.IntN(3) {
+				switch id := fmt.Sprintf("%02d", chance.IntN(60)); chance.IntN(3) {
+				case 0:
+					delete(v.there, id)
+				default:
+					if v.there[id] == nil {
+						v.put(id, "creating", time.Now(), time.Time{})
+					} else {
+						v.put(id, "in-use", time.Now(), time.Now())
+					}
+				}
+			}
+			got := look()
+			if all, _ := volumeCounts(got); int(all) < len(v.there) {
+				t.Fatalf("seed %d: %v volumes counted, %d are there", seed, all, len(v.there))
+			}
+			for _, inventory := range got.Inventories {
+				known := objectIDs(got)
+				if !inventory.Complete {
+					continue
+				}
+				for id := range v.there {
+					if !slices.Contains(known, id) {
+						t.Fatalf("seed %d: %s is not in a complete inventory", seed, id)
+					}
+				}
+			}
+		}
+		var all float64
+		for range 2 * len(v.there) {
+			all, _ = volumeCounts(look())
+		}
+		if int(all) != len(v.there) {
+			t.Errorf("seed %d: %v volumes counted in the end, %d are there", seed, all, len(v.there))
+		}
+	}
+}
+
+// A Cinder that gives its volumes in another order than asked is asked for all of
+// them each time: nothing is taken for gone.
+func TestVolumesInAnotherOrder(t *testing.T) {
+	f, v, look := sweeping(t)
+	v.unordered = true
+	for range 3 {
+		if all, _ := volumeCounts(look()); all != 20 {
+			t.Errorf("%v volumes counted, want 20", all)
+		}
+	}
+	if n, calls := f.called("cinder"); n != 7 {
+		t.Errorf("%d calls, want the whole list and nothing else: %q", n, calls)
+	}
+}
+
+// A service whose count includes what it does not list is not hurried for it.
 func TestANumberThatNeverFitsIsGotUsedTo(t *testing.T) {
 	f := newFakeCloud(t)
 	cloud, _ := f.connect(nil)
@@ -183,16 +316,15 @@ func TestANumberThatNeverFitsIsGotUsedTo(t *testing.T) {
 	if _, err := collect(t, s); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(fullEvery/5 + 50*time.Millisecond)
+	time.Sleep(fullEvery + 50*time.Millisecond)
 	if got, err := collect(t, s); err != nil || len(got.Inventories) != 1 || !got.Inventories[0].Complete {
 		t.Fatalf("%v %+v", err, got)
 	}
-	time.Sleep(fullEvery/5 + 50*time.Millisecond)
 	f.forget()
 	if got, err := collect(t, s); err != nil || len(got.Inventories) != 0 {
 		t.Errorf("%v %+v", err, got)
 	}
-	if n, calls := f.called("cinder"); n != 2 {
+	if n, calls := f.called("cinder"); n != 3 {
 		t.Errorf("%d calls: %q", n, calls)
 	}
 }
@@ -417,6 +549,8 @@ func manyVolumes(tb testing.TB, f *fakeCloud, n, changed int) {
 			_, _ = fmt.Fprintf(w, `{"volumes": [], "count": %d}`, n)
 		case strings.HasPrefix(call, "cinder /volumes/detail?") && query.Has("updated_at"):
 			_, _ = w.Write(pages["changes"])
+		case strings.HasPrefix(call, "cinder /volumes/detail?") && query.Has("created_at"):
+			_, _ = io.WriteString(w, `{"volumes": []}`)
 		case strings.HasPrefix(call, "cinder /volumes/detail?"):
 			body, ok := pages[query.Get("marker")]
 			if !ok {
@@ -435,7 +569,7 @@ func TestVolumesInPages(t *testing.T) {
 	cloud, _ := f.connect(nil)
 	manyVolumes(t, f, 3500, 7)
 	s := source(t, cloud, "cinder_volumes")
-	for round, calls := range []int{4, 2} {
+	for round, calls := range []int{4, 3} {
 		f.forget()
 		look, err := collect(t, s)
 		if err != nil {

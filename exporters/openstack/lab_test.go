@@ -2,9 +2,13 @@ package openstack_test
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -181,4 +185,50 @@ func onePage(t *testing.T, kept *memory, sources []exporters.Source) string {
 		t.Error(err)
 	}
 	return w.Body.String()
+}
+
+// TestLabOrdersVolumesByID: what cinder_volumes relies on to find the volumes that
+// are gone. Pages are in the order of ids, and go on behind a volume that is
+// there; behind one that is not, the answer is 404.
+func TestLabOrdersVolumesByID(t *testing.T) {
+	file := os.Getenv("MCLOUD_LAB_CLOUDS")
+	if file == "" {
+		t.Skip("MCLOUD_LAB_CLOUDS names no clouds.yaml of a running lab; make lab-up lab-seed starts one")
+	}
+	c, err := openstack.Connect(t.Context(), openstack.Options{CloudsFile: file, Cloud: "lab-exporter", Name: "lab"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	api := openstack.API{
+		Name: "cinder", Types: []string{"block-storage", "volumev3"}, Version: "v3", Header: "volume",
+		Min: openstack.Microversion{Major: 3, Minor: 60}, Max: openstack.Microversion{Major: 3, Minor: 60},
+	}
+	type volume struct {
+		ID string `json:"id"`
+	}
+	byID := func(more url.Values) url.Values {
+		more.Set("all_tenants", "1")
+		more.Set("sort", "id:asc")
+		return more
+	}
+	all, err := openstack.List[volume](t.Context(), c, api, "/volumes/detail", "volumes", byID(url.Values{"limit": {"2"}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := make([]string, len(all.Objects))
+	for i, v := range all.Objects {
+		ids[i] = v.ID
+	}
+	if len(ids) < 3 || !slices.IsSorted(ids) {
+		t.Errorf("the lab's volumes in the order of their ids: %q", ids)
+	}
+	part, more, err := openstack.ListPart[volume](t.Context(), c, api, "/volumes/detail", "volumes", byID(url.Values{"limit": {"1"}, "marker": {ids[0]}}), 1)
+	if err != nil || !more || len(part.Objects) != 1 || part.Objects[0].ID != ids[1] {
+		t.Errorf("one behind %s: %+v, more %v, %v; want %s", ids[0], part.Objects, more, err, ids[1])
+	}
+	_, _, err = openstack.ListPart[volume](t.Context(), c, api, "/volumes/detail", "volumes", byID(url.Values{"marker": {"00000000-0000-4000-8000-000000000000"}}), 1)
+	if e := (*openstack.Error)(nil); !errors.As(err, &e) || e.Code != http.StatusNotFound {
+		t.Errorf("behind a volume that is not there: %v, want 404", err)
+	}
 }

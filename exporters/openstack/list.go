@@ -37,17 +37,27 @@ type Listing[T any] struct {
 // decode into T are left out and named in Failed. With an error the Listing has
 // the pages that came before it, and is not complete.
 func List[T any](ctx context.Context, c *Cloud, api API, path, member string, query url.Values) (Listing[T], error) {
-	return list[T](ctx, c, api, path, member, query, nil)
+	l, _, err := list[T](ctx, c, api, path, member, query, MaxPages, nil)
+	return l, err
+}
+
+// ListPart is List that ends after some pages, at least one. more says that there
+// is a further page: behind the last object, in the order that was asked for.
+func ListPart[T any](ctx context.Context, c *Cloud, api API, path, member string, query url.Values, pages int) (l Listing[T], more bool, err error) {
+	return list[T](ctx, c, api, path, member, query, min(pages, MaxPages-1), nil)
 }
 
 // Each is List for a collection that is only counted: see gets every object and
 // none is kept, so that 120,000 ports cost the memory of one page. What see has
 // counted is right only when there was no error.
 func Each[T any](ctx context.Context, c *Cloud, api API, path, member string, query url.Values, see func(T)) (Listing[T], error) {
-	return list(ctx, c, api, path, member, query, see)
+	l, _, err := list(ctx, c, api, path, member, query, MaxPages, see)
+	return l, err
 }
 
-func list[T any](ctx context.Context, c *Cloud, api API, path, member string, query url.Values, see func(T)) (Listing[T], error) {
+// list asks for most pages, and says whether more follow. MaxPages of them are
+// more than a list has: an error.
+func list[T any](ctx context.Context, c *Cloud, api API, path, member string, query url.Values, most int, see func(T)) (Listing[T], bool, error) {
 	var l Listing[T]
 	query = maps.Clone(query)
 	if query == nil {
@@ -62,14 +72,14 @@ func list[T any](ctx context.Context, c *Cloud, api API, path, member string, qu
 			onThis, err = l.add(a, api, member, see)
 		}
 		if err != nil {
-			return l, onPage(page, err)
+			return l, false, onPage(page, err)
 		}
 		if page == 1 {
 			l.Microversion, l.Time = a.Microversion, a.Time
 		}
 		if page == 1 {
 			if err := lifeless(api, path, query, len(onThis)); err != nil {
-				return l, err
+				return l, false, err
 			}
 		}
 		next, err := nextPage(a, member)
@@ -80,7 +90,7 @@ func list[T any](ctx context.Context, c *Cloud, api API, path, member string, qu
 			next, err = offsetBehind(onThis, query, next != nil), nil
 		}
 		if err != nil || next == nil {
-			return l, onPage(page, err)
+			return l, false, onPage(page, err)
 		}
 		// Only the query of the link is followed: its host may be one that a
 		// proxy hides.
@@ -89,9 +99,11 @@ func list[T any](ctx context.Context, c *Cloud, api API, path, member string, qu
 		}
 		switch {
 		case asked[query.Encode()]:
-			return l, exporters.WithKind(fmt.Errorf("%s: GET %s: page %d links to a page that was read already: the list is not complete", api.Name, path, page), exporters.KindDecode)
+			return l, false, exporters.WithKind(fmt.Errorf("%s: GET %s: page %d links to a page that was read already: the list is not complete", api.Name, path, page), exporters.KindDecode)
 		case page == MaxPages:
-			return l, fmt.Errorf("%s: GET %s: more than %d pages: the list is not complete", api.Name, path, MaxPages)
+			return l, false, fmt.Errorf("%s: GET %s: more than %d pages: the list is not complete", api.Name, path, MaxPages)
+		case page >= most:
+			return l, true, nil
 		}
 	}
 }

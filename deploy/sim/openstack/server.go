@@ -53,7 +53,9 @@ type Server struct {
 	// in order, guarded by the cloud's lock
 	servers sorted[model.Server]
 	volumes sorted[model.Volume]
-	ports   portList
+	// volumesByID are they in the order that sort=id:asc asks for.
+	volumesByID sorted[model.Volume]
+	ports       portList
 
 	mu       sync.Mutex
 	tokens   map[string]token

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -143,6 +144,31 @@ func TestPagesAreWholeAndDisjoint(t *testing.T) {
 	}
 	if len(seen) != c.cloud.w.Servers.Len() || pages < 10 {
 		t.Errorf("%d servers on %d pages, the cloud has %d", len(seen), pages, c.cloud.w.Servers.Len())
+	}
+}
+
+// TestVolumesInTheOrderOfTheirIDs: as Cinder gives them with sort=id:asc, and 404
+// behind a volume that is not there.
+func TestVolumesInTheOrderOfTheirIDs(t *testing.T) {
+	c := serve(t, Options{})
+	c.login("admin", "secret")
+	list := "/volume/v3/" + c.cloud.w.Projects[0].ID + "/volumes?all_tenants=1&sort=id:asc"
+	var ids []string
+	for path := list + "&limit=7"; path != ""; {
+		_, doc := c.do("GET", path, "")
+		for _, v := range doc["volumes"].([]any) {
+			ids = append(ids, v.(map[string]any)["id"].(string))
+		}
+		path = ""
+		if links, more := doc["volumes_links"].([]any); more {
+			path = strings.TrimPrefix(links[0].(map[string]any)["href"].(string), c.root)
+		}
+	}
+	if len(ids) != c.cloud.w.Volumes.Len() || !slices.IsSorted(ids) {
+		t.Errorf("%d volumes, in order %v; the cloud has %d", len(ids), slices.IsSorted(ids), c.cloud.w.Volumes.Len())
+	}
+	if status, doc := c.do("GET", list+"&marker=00000000-0000-4000-8000-000000000000", ""); status != 404 {
+		t.Errorf("behind a volume that is not there: %d %v", status, doc)
 	}
 }
 

@@ -124,7 +124,11 @@ func (s *Server) listVolumes(c *call) (a answer) {
 				return (status == "" || status == v.Status) && updated(v.Updated) && created(v.Created)
 			}
 		}
-		list := kept(s.volumes.of(&w.Volumes, func(x, y *model.Volume) int { return y.Created.Compare(x.Created) }), selected, visible(c, query), func(v *model.Volume) *model.Project { return v.Project })
+		order := s.volumes.of(&w.Volumes, func(x, y *model.Volume) int { return y.Created.Compare(x.Created) })
+		if query.Get("sort") == "id:asc" {
+			order = s.volumesByID.of(&w.Volumes, func(x, y *model.Volume) int { return strings.Compare(x.ID, y.ID) })
+		}
+		list := kept(order, selected, visible(c, query), func(v *model.Volume) *model.Project { return v.Project })
 		part, next, known := page(c, list, func(v *model.Volume) string { return v.ID }, 1000)
 		if !known {
 			a = volume.fail(c, http.StatusNotFound, "Volume %s could not be found.", query.Get("marker"))

@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
+	"strconv"
 	"time"
 
 	"mcloud"
@@ -20,28 +20,32 @@ import (
 // many services, each by its own clock.
 const overlap = time.Minute
 
-// volumesCollector follows the volumes: a full list now and then, and what changed
-// in between.
+// perPage is how many volumes one call lists; Cinder's own bound
+// (osapi_max_limit) may be lower.
+const perPage = 1000
+
+// volumesCollector follows the volumes: all of them at first, then what changed
+// and, since Cinder does not tell of what was deleted, a part of all with each
+// look (sweep).
 type volumesCollector struct {
 	cloud   *openstack.Cloud
 	cfg     Config
 	changed func(project string)
 
 	all    map[string]*volume      // by id; nil before the first whole list
-	failed []exporters.ObjectError // of the last whole list
-	full   time.Time               // when all were listed last
+	failed []exporters.ObjectError // of the last whole list or whole sweep
+	full   time.Time               // when all were listed last, by a list or by a sweep's end
 	since  time.Time               // by Cinder's clock, what was seen until
 	// follows says that the service can be asked for what changed; refused that
 	// it did not want to be.
 	follows, refused bool
-	// apart is by how many volumes Cinder's count differs from Cinder's list.
-	apart int
+	sweep            sweep
 }
 
 // Collect takes one look. It is not called concurrently.
 func (c *volumesCollector) Collect(ctx context.Context) (*exporters.Snapshot, error) {
 	start := time.Now().UTC()
-	if c.follows && start.Sub(c.full) < c.cfg.FullEvery {
+	if c.follows {
 		s, err := c.followChanges(ctx, start)
 		if s != nil || err != nil {
 			return s, err
@@ -50,11 +54,16 @@ func (c *volumesCollector) Collect(ctx context.Context) (*exporters.Snapshot, er
 	return c.lookAtAll(ctx, start)
 }
 
+// allProjects is the query of a list.
+func allProjects(query url.Values) url.Values {
+	query.Set("all_tenants", "1")
+	query.Set("limit", strconv.Itoa(perPage))
+	return query
+}
+
 // list asks for volumes of all projects.
 func (c *volumesCollector) list(ctx context.Context, query url.Values) (openstack.Listing[volume], error) {
-	query.Set("all_tenants", "1")
-	query.Set("limit", "1000")
-	return openstack.List[volume](ctx, c.cloud, api, "/volumes/detail", "volumes", query)
+	return openstack.List[volume](ctx, c.cloud, api, "/volumes/detail", "volumes", allProjects(query))
 }
 
 // lookAtAll lists all volumes. A list that broke off is recorded as far as it
@@ -72,16 +81,18 @@ func (c *volumesCollector) lookAtAll(ctx context.Context, start time.Time) (*exp
 		}
 		return s, errHidden // a part that looks like the whole is not counted
 	}
-	if err == nil {
-		c.take(list, start)
-		c.addSamples(ctx, s, start)
+	if err != nil {
+		inventory := c.inventory(start, false)
+		for i := range list.Objects {
+			inventory.Objects = append(inventory.Objects, list.Objects[i].object())
+		}
+		s.Inventories = []mcloud.Inventory{inventory}
+		return s, err
 	}
-	inventory := c.inventory(start, err == nil && len(list.Failed) == 0)
-	for i := range list.Objects {
-		inventory.Objects = append(inventory.Objects, list.Objects[i].object())
-	}
-	s.Inventories = []mcloud.Inventory{inventory}
-	return s, err
+	c.take(list, start)
+	c.addSamples(ctx, s, start)
+	s.Inventories = []mcloud.Inventory{c.everything(start)}
+	return s, nil
 }
 
 // take makes a whole list what is known.
@@ -99,9 +110,10 @@ func (c *volumesCollector) take(list openstack.Listing[volume], now time.Time) {
 	for _, gone := range before {
 		c.changed(gone.Project.String())
 	}
-	c.failed, c.full, c.since, c.apart = list.Failed, now, list.Time, len(list.Failed)
+	c.failed, c.full, c.since = list.Failed, now, list.Time
+	c.sweep = sweep{unordered: c.sweep.unordered, apart: len(list.Failed), last: now}
 	// 3.60 compares updated_at, and ignores the filter before.
-	c.follows = list.Microversion.AtLeast(3, 60) && !c.refused
+	c.follows = list.Microversion.AtLeast(3, 60) && !c.refused && !c.sweep.unordered
 }
 
 func (c *volumesCollector) noteChange(before, after *volume) {
@@ -110,9 +122,9 @@ func (c *volumesCollector) noteChange(before, after *volume) {
 	}
 }
 
-// followChanges asks for what changed since the last look, and for the number of
-// volumes, which tells when some are gone. It returns nothing when the full list
-// has to be asked for instead.
+// followChanges asks for what was changed and what was made since the last look,
+// and for the part of all volumes whose turn it is. It returns nothing when the
+// full list has to be asked for instead.
 func (c *volumesCollector) followChanges(ctx context.Context, start time.Time) (*exporters.Snapshot, error) {
 	changes, err := c.mergeSince(ctx, "updated_at")
 	if badRequest(err) {
@@ -122,38 +134,46 @@ func (c *volumesCollector) followChanges(ctx context.Context, start time.Time) (
 	if err != nil {
 		return nil, err
 	}
-	there, err := c.count(ctx)
-	if err == nil && there-c.apart > len(c.all) {
-		// A volume that was just asked for has no updated_at yet.
-		born, errBorn := c.mergeSince(ctx, "created_at")
-		if errBorn != nil {
-			return nil, errBorn
-		}
-		changes.Objects, changes.Failed = append(changes.Objects, born.Objects...), append(changes.Failed, born.Failed...)
+	// A volume that was just asked for has no updated_at yet.
+	born, err := c.mergeSince(ctx, "created_at")
+	if err != nil {
+		return nil, err
 	}
-	if missing := there - len(c.all); err == nil && missing != c.apart && start.Sub(c.full) >= c.cfg.FullEvery/5 {
-		s, errAll := c.lookAtAll(ctx, start)
-		if errAll == nil && there-len(c.all) == missing {
-			c.apart = missing // this service counts otherwise than it lists
-		}
-		return s, errAll
-	}
+	changes.Objects, changes.Failed = append(changes.Objects, born.Objects...), append(changes.Failed, born.Failed...)
 	if !changes.Time.IsZero() {
 		c.since = changes.Time
 	}
+	swept, err := c.sweepOn(ctx, start)
+	if errors.Is(err, errUnordered) {
+		c.follows = false
+		return nil, nil
+	}
 	s := &exporters.Snapshot{Seen: len(c.all) + len(c.failed), Failed: append(slices.Clone(c.failed), changes.Failed...)}
 	c.addSamples(ctx, s, start)
-	if len(changes.Objects) > 0 {
+	switch {
+	case swept.gone > 0 || swept.whole:
+		s.Inventories = []mcloud.Inventory{c.everything(start)}
+	default:
 		inventory, seen := c.inventory(start, false), map[string]bool{}
-		for i := range changes.Objects {
-			if v := &changes.Objects[i]; !seen[v.ID] {
-				seen[v.ID] = true
-				inventory.Objects = append(inventory.Objects, v.object())
+		for _, v := range append(ids(changes.Objects), swept.changed...) {
+			if known := c.all[v]; known != nil && !seen[v] {
+				seen[v] = true
+				inventory.Objects = append(inventory.Objects, known.object())
 			}
 		}
-		s.Inventories = []mcloud.Inventory{inventory}
+		if len(inventory.Objects) > 0 {
+			s.Inventories = []mcloud.Inventory{inventory}
+		}
 	}
 	return s, err
+}
+
+func ids(volumes []volume) []string {
+	list := make([]string, len(volumes))
+	for i := range volumes {
+		list[i] = volumes[i].ID
+	}
+	return list
 }
 
 // mergeSince takes over the volumes whose time of this name lies behind what was
@@ -161,11 +181,25 @@ func (c *volumesCollector) followChanges(ctx context.Context, start time.Time) (
 func (c *volumesCollector) mergeSince(ctx context.Context, name string) (openstack.Listing[volume], error) {
 	list, err := c.list(ctx, url.Values{name: {"gt:" + c.since.Add(-overlap).UTC().Format("2006-01-02T15:04:05")}})
 	for i := range list.Objects {
-		v := &list.Objects[i]
-		c.noteChange(c.all[v.ID], v)
-		c.all[v.ID] = v
+		c.merge(&list.Objects[i])
 	}
 	return list, err
+}
+
+// merge takes over what is seen of one volume, and says whether it is new or has
+// changed. The known one is written over: v may lie in the page it came with,
+// which is not kept.
+func (c *volumesCollector) merge(v *volume) bool {
+	known := c.all[v.ID]
+	c.noteChange(known, v)
+	if known == nil {
+		kept := *v
+		c.all[v.ID] = &kept
+		return true
+	}
+	differs := !known.Updated.Equal(v.Updated.Time) || known.Status != v.Status || known.Host != v.Host
+	*known = *v
+	return differs
 }
 
 // count is how many volumes Cinder has, by its own count.
@@ -179,6 +213,16 @@ func (c *volumesCollector) count(ctx context.Context) (int, error) {
 		return 0, fmt.Errorf("cinder: GET /volumes?with_count=true: %w", err)
 	}
 	return n, nil
+}
+
+// everything is the inventory of all that is known.
+func (c *volumesCollector) everything(start time.Time) mcloud.Inventory {
+	inventory := c.inventory(start, len(c.failed) == 0)
+	inventory.Objects = make([]mcloud.Object, 0, len(c.all))
+	for _, id := range slices.Sorted(maps.Keys(c.all)) {
+		inventory.Objects = append(inventory.Objects, c.all[id].object())
+	}
+	return inventory
 }
 
 func badRequest(err error) bool {
@@ -207,102 +251,4 @@ func hidden(ctx context.Context, cloud *openstack.Cloud, path, what string) erro
 	}
 	return exporters.WithKind(fmt.Errorf("cinder: GET %s: the account of cloud %q sees only its own project's %s: "+
 		"it needs the role admin, or a policy for context_is_admin and volume_extension:volume_host_attribute", path, cloud.Name(), what), exporters.KindForbidden)
-}
-
-// passing are the states that a volume is in for a short while only
-// (cinder/objects/fields.py, VolumeStatus).
-var passing = []string{
-	"creating", "deleting", "attaching", "detaching", "extending", "retyping", "managing", "unmanaging",
-	"downloading", "uploading", "backing-up", "restoring-backup", "reserved",
-}
-
-// stuck is what is known of one passing state.
-type stuck struct {
-	volumes float64
-	oldest  time.Time
-}
-
-// place and owner are what volumes are counted by; a sum is their number and bytes.
-type (
-	place struct{ status, kind, zone word }
-	owner struct{ project, kind word }
-	sum   struct{ volumes, bytes float64 }
-)
-
-func (a sum) add(bytes float64) sum { return sum{a.volumes + 1, a.bytes + bytes} }
-
-func (c *volumesCollector) addSamples(ctx context.Context, s *exporters.Snapshot, now time.Time) {
-	places, owners, free := map[place]sum{}, map[owner]sum{}, map[word]sum{}
-	states := map[string]*stuck{}
-	for _, status := range passing {
-		states[status] = &stuck{}
-	}
-	for _, v := range c.all {
-		bytes := float64(v.Size) * gib
-		at, of := place{v.Status, v.Type, v.Zone}, owner{v.Project, v.Type}
-		places[at], owners[of] = places[at].add(bytes), owners[of].add(bytes)
-		if len(v.Attachments) == 0 {
-			free[v.Type] = free[v.Type].add(bytes)
-		}
-		if state := states[v.Status.String()]; state != nil {
-			state.note(v.changed(), now, c.cfg.StuckAfter)
-		}
-	}
-	var counts, sizes, owned, ownedSizes, freeCounts, freeSizes exporters.Tally
-	for at, n := range places {
-		counts.Add(n.volumes, at.status.String(), at.kind.String(), at.zone.String())
-		sizes.Add(n.bytes, at.status.String(), at.kind.String(), at.zone.String())
-	}
-	for of, n := range owners {
-		owned.Add(n.volumes, of.project.String())
-		ownedSizes.Add(n.bytes, of.project.String(), of.kind.String())
-	}
-	for kind, n := range free {
-		freeCounts.Add(n.volumes, kind.String())
-		freeSizes.Add(n.bytes, kind.String())
-	}
-	counts.AddTo(s, volumes)
-	sizes.AddTo(s, volumesSize)
-	owned.AddTo(s, projectVolumes)
-	ownedSizes.AddTo(s, projectVolumesSize)
-	freeCounts.AddTo(s, unattached)
-	freeSizes.AddTo(s, unattachedSize)
-	for _, status := range passing {
-		s.Add(volumesStuck, states[status].volumes, status)
-		if oldest := states[status].oldest; !oldest.IsZero() {
-			s.Add(passingOldest, float64(oldest.Unix()), status)
-		}
-	}
-	if exporters.Wants(ctx, exporters.SetObjects) {
-		c.addEach(s)
-	}
-}
-
-func (t *stuck) note(changed, now time.Time, after time.Duration) {
-	if changed.IsZero() {
-		return
-	}
-	if t.oldest.IsZero() || changed.Before(t.oldest) {
-		t.oldest = changed
-	}
-	if now.Sub(changed) > after {
-		t.volumes++
-	}
-}
-
-// addEach makes the series that are one for each volume.
-func (c *volumesCollector) addEach(s *exporters.Snapshot) {
-	for _, id := range slices.Sorted(maps.Keys(c.all)) {
-		v := c.all[id]
-		s.Add(volumeInfo, 1, id, v.Name, v.Status.String(), v.Project.String(), v.Zone.String(), v.Type.String(), v.Host.String(),
-			yesNo(bool(v.Bootable)), strings.Join(v.servers(), ","))
-		s.Add(volumeSize, float64(v.Size)*gib, id, v.Project.String())
-	}
-}
-
-func yesNo(b bool) string {
-	if b {
-		return "true"
-	}
-	return "false"
 }
