@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"net"
 	"os"
@@ -69,9 +70,9 @@ func newRig(t *testing.T) *rig {
 			serveDaemon(t, filepath.Join(dir, "ceph-osd.0.asok"), recorded(t, "18.2", "osd", "osd.0", rigFSID))
 		}
 		serveDaemon(t, filepath.Join(dir, "ceph-mon.a.asok"), recorded(t, "18.2", "mon", "mon.a", rigFSID))
-		mon := fakeMon{dir: "testdata/18.2/fast"}
+		mon := rigMon{fakeMon{dir: "testdata/18.2/fast"}, func() string { return "" }}
 		if name == "broken" {
-			mon.answer = r.monFault
+			mon.answer, mon.mode = r.monFault, func() string { return *r.monMode.Load() }
 		}
 		cfg := testConfig()
 		cfg.Name, cfg.Perf, cfg.Logger, cfg.FSID = name, true, logger, rigFSID
@@ -83,9 +84,6 @@ func newRig(t *testing.T) *rig {
 			t.Fatal(err)
 		}
 		for _, s := range all {
-			if strings.HasPrefix(s.Name, "ceph_scrub") { // not recorded
-				continue
-			}
 			s.Period, s.Timeout, s.MaxAge = rigPeriod, rigTimeout, time.Minute
 			if err := r.runner.Add(s); err != nil {
 				t.Fatal(err)
@@ -93,6 +91,24 @@ func newRig(t *testing.T) *rig {
 		}
 	}
 	return r
+}
+
+// rigMon has what OSDs lead, which only the smaller cluster's recording has.
+type rigMon struct {
+	fakeMon
+	mode func() string
+}
+
+func (m rigMon) Command(ctx context.Context, command map[string]any) ([]byte, error) {
+	if command["prefix"] != "pg ls-by-primary" {
+		return m.fakeMon.Command(ctx, command)
+	}
+	id := command["osd"].(int)
+	if m.mode() == "osd.0 down" && id == 0 {
+		return nil, osdNotUp(id)
+	}
+	led := fakeMon{dir: "testdata/18.2/geo", answer: m.answer}
+	return led.Command(ctx, merge(maps.Clone(command), map[string]any{"osd": id % 3}))
 }
 
 // monFault answers as monitors in the mode do.
@@ -105,7 +121,7 @@ func (r *rig) monFault(ctx context.Context, prefix string) ([]byte, error) {
 		return nil, exporters.WithKind(errors.New("ret=-107"), exporters.KindRefused)
 	case "without manager capabilities":
 		switch prefix {
-		case "osd df", "osd perf", "pg dump", "osd pool stats", "osd blocked-by", "balancer status", "crash ls":
+		case "osd df", "osd perf", "pg dump", "osd pool stats", "osd blocked-by", "balancer status", "crash ls", "pg ls-by-primary":
 			return nil, exporters.WithKind(errors.New("ret=-13: access denied"), exporters.KindForbidden)
 		}
 	case "garbage":
@@ -166,7 +182,7 @@ func self(page map[string]float64, metric, source, cluster string) float64 {
 // rigFSID is that of the recorded cluster: daemons of another would be left out.
 const rigFSID = "180b1fa5-0000-4000-8000-00000000fa57"
 
-var rigSources = []string{"ceph_health", "ceph_osd", "ceph_pool", "ceph_pg", "ceph_service", "ceph_heartbeat", "ceph_log", "ceph_daemon"}
+var rigSources = []string{"ceph_health", "ceph_osd", "ceph_pool", "ceph_pg", "ceph_service", "ceph_heartbeat", "ceph_log", "ceph_scrub", "ceph_daemon"}
 
 func complete(cluster string) func(map[string]float64) bool {
 	return func(page map[string]float64) bool {
@@ -209,11 +225,12 @@ func TestFaultMatrix(t *testing.T) {
 		{"socket giant length", raw(append([]byte{0xff, 0xff, 0xff, 0xff}, make([]byte, 1<<20)...)), []string{"ceph_daemon"}, exporters.KindOther},
 		{"socket half answer", raw(append(binary.BigEndian.AppendUint32(nil, 1000), `{"name":`...)), []string{"ceph_daemon"}, exporters.KindDecode},
 		{"socket closes at once", raw(nil), []string{"ceph_daemon"}, ""},
-		{"mon frozen", mon("frozen"), rigSources[:7], exporters.KindTimeout},
-		{"mon down", mon("down"), rigSources[:7], exporters.KindRefused},
-		{"mon read-only caps", mon("without manager capabilities"), []string{"ceph_osd", "ceph_pool", "ceph_pg", "ceph_service", "ceph_heartbeat"}, exporters.KindForbidden},
-		{"mon garbage", mon("garbage"), rigSources[:7], exporters.KindDecode},
-		{"mon half answer", mon("half answer"), rigSources[:7], exporters.KindDecode},
+		{"mon frozen", mon("frozen"), rigSources[:8], exporters.KindTimeout},
+		{"mon down", mon("down"), rigSources[:8], exporters.KindRefused},
+		{"mon read-only caps", mon("without manager capabilities"), []string{"ceph_osd", "ceph_pool", "ceph_pg", "ceph_service", "ceph_heartbeat", "ceph_scrub"}, exporters.KindForbidden},
+		{"mon says that an OSD is down", mon("osd.0 down"), nil, ""}, // it leads nothing: left out, not failed
+		{"mon garbage", mon("garbage"), rigSources[:8], exporters.KindDecode},
+		{"mon half answer", mon("half answer"), rigSources[:8], exporters.KindDecode},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t)
@@ -226,11 +243,10 @@ func TestFaultMatrix(t *testing.T) {
 				stop()
 				<-done
 			}()
-			r.wait("both are complete", func(p map[string]float64) bool { return complete("broken")(p) && complete("whole")(p) })
-			healthy := r.page()
+			healthy := r.wait("both are complete", func(p map[string]float64) bool { return complete("broken")(p) && complete("whole")(p) })
 			quiet := len(r.log.lines())
 
-			onSocket := strings.HasPrefix(c.name, "socket")
+			onSocket, onOSD := strings.HasPrefix(c.name, "socket"), strings.Contains(c.name, "an OSD is down")
 			if onSocket {
 				heal()
 				if err := os.Remove(r.socket); err != nil {
@@ -244,22 +260,32 @@ func TestFaultMatrix(t *testing.T) {
 						return false
 					}
 				}
+				if onOSD && p["mcloud_source_objects,cluster=broken,source=ceph_scrub/broken,state=skipped"] != 1 {
+					return false
+				}
 				up, known := p["ceph_daemon_socket_up,ceph_daemon=osd.0,cluster=broken"]
 				return !onSocket || known && up == 0
 			})
+			// The fault lasts, and the rest goes on: a look of theirs may be slow on a busy
+			// machine, but not all of them.
 			time.Sleep(3 * rigPeriod)
-			later := r.page()
+			later := r.wait("what the fault does not touch goes on", func(p map[string]float64) bool {
+				for _, s := range rigSources {
+					const succeeded = "mcloud_source_last_success_timestamp_seconds"
+					if self(p, "mcloud_source_complete", s, "whole") != 1 || self(p, succeeded, s, "whole") <= self(faulty, succeeded, s, "whole") {
+						return false // of the other cluster
+					}
+					if touched := onSocket == (s == "ceph_daemon") && !onOSD; !touched && self(p, "mcloud_source_complete", s, "broken") != 1 {
+						return false
+					}
+				}
+				return true
+			})
 			lines := r.log.lines()[quiet:]
 			r.noFalseValues(healthy, later, onSocket)
-			for _, s := range rigSources {
-				if self(later, "mcloud_source_complete", s, "whole") != 1 || self(later, "mcloud_source_last_success_timestamp_seconds", s, "whole") <= self(faulty, "mcloud_source_last_success_timestamp_seconds", s, "whole") {
-					t.Errorf("%s of the other cluster is held up", s)
-				}
-				if touched := onSocket == (s == "ceph_daemon"); !touched && self(later, "mcloud_source_complete", s, "broken") != 1 {
-					t.Errorf("%s is hit although the fault is elsewhere", s)
-				}
-			}
-			if n := len(lines); n == 0 || n > len(c.failed)+1 {
+			if n := len(lines); onOSD && n != 0 {
+				t.Errorf("%d log lines about an OSD that the cluster knows to be down:\n%s", n, strings.Join(lines, "\n"))
+			} else if !onOSD && (n == 0 || n > len(c.failed)+1) {
 				t.Errorf("%d log lines, want one for each of %d sources at most and one for a daemon:\n%s", n, len(c.failed), strings.Join(lines, "\n"))
 			}
 			end()

@@ -2,11 +2,13 @@ package ceph
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"mcloud/exporters"
@@ -43,6 +45,10 @@ type scrubs struct {
 	*cluster
 	next  int // index in the OSDs' order of the one to ask next
 	byOSD map[int]map[string]ages
+	// down are the OSDs that lead nothing now because they are not up, and for how
+	// many looks yet what they led is remembered: others lead it meanwhile, and it
+	// takes a round until each of them was asked.
+	down map[int]int
 }
 
 // ages are the oldest of one pool on one OSD; a zero time is none.
@@ -57,7 +63,9 @@ type pgTimes struct {
 	Clean     string `json:"last_clean"`
 }
 
-func newScrubs(c *cluster) *scrubs { return &scrubs{cluster: c, byOSD: map[int]map[string]ages{}} }
+func newScrubs(c *cluster) *scrubs {
+	return &scrubs{cluster: c, byOSD: map[int]map[string]ages{}, down: map[int]int{}}
+}
 
 func (c *scrubs) collect(ctx context.Context) (*exporters.Snapshot, error) {
 	l := c.look(ctx)
@@ -66,27 +74,31 @@ func (c *scrubs) collect(ctx context.Context) (*exporters.Snapshot, error) {
 		return l.done()
 	}
 	slices.Sort(osds)
-	maps.DeleteFunc(c.byOSD, func(id int, _ map[string]ages) bool {
+	gone := func(id int) bool {
 		_, there := slices.BinarySearch(osds, id)
 		return !there
-	})
+	}
+	maps.DeleteFunc(c.byOSD, func(id int, _ map[string]ages) bool { return gone(id) })
+	maps.DeleteFunc(c.down, func(id int, _ int) bool { return gone(id) })
 	failures := 0
 	for _, id := range c.turn(osds) {
 		if failures == giveUpAfter || ctx.Err() != nil {
 			break
 		}
-		if !c.askOSD(l, id) {
+		if !c.askOSD(l, id, len(osds)) {
 			failures++
 			continue
 		}
 		failures = 0
 	}
+	c.forget()
 	c.addAges(l, osds)
 	return l.done()
 }
 
 // turn are the OSDs to ask in this look: those never asked first, then an even
-// share of all.
+// share of all, and besides those that were down, which costs next to nothing
+// while they are so.
 func (c *scrubs) turn(osds []int) []int {
 	var fresh []int
 	for _, id := range osds {
@@ -100,16 +112,55 @@ func (c *scrubs) turn(osds []int) []int {
 	if len(osds) == 0 {
 		return nil
 	}
-	share := min(len(osds), max(leastShare, (len(osds)+scrubRounds-1)/scrubRounds))
-	turn := make([]int, share)
+	turn := make([]int, share(len(osds)))
 	for i := range turn {
 		turn[i] = osds[(c.next+i)%len(osds)]
 	}
-	c.next = (c.next + share) % len(osds)
+	c.next = (c.next + len(turn)) % len(osds)
+	for _, id := range slices.Sorted(maps.Keys(c.down)) {
+		if len(turn) == firstShare {
+			break
+		}
+		if !slices.Contains(turn, id) {
+			turn = append(turn, id)
+		}
+	}
 	return turn
 }
 
-func (c *scrubs) askOSD(l *look, id int) bool {
+// share is how many of so many OSDs are asked in a look after the first round.
+func share(osds int) int { return min(osds, max(leastShare, (osds+scrubRounds-1)/scrubRounds)) }
+
+// notUp says that the monitors were asked for what an OSD leads that is not up
+// and so leads nothing (ceph/ceph:src/mgr/DaemonServer.cc). Their number alone
+// says "try again", which has other reasons too.
+func notUp(err error) bool {
+	return errors.Is(err, syscall.EAGAIN) && strings.Contains(err.Error(), "is not up")
+}
+
+// lies remembers that an OSD, of so many, was found down.
+func (c *scrubs) lies(id, osds int) {
+	if _, known := c.down[id]; !known {
+		c.down[id] = 1 + (osds+share(osds)-1)/share(osds) // this look and a round
+	}
+	if c.byOSD[id] == nil {
+		c.byOSD[id] = map[string]ages{}
+	}
+}
+
+// forget drops what OSDs led that have been down for a round.
+func (c *scrubs) forget() {
+	for id, looks := range c.down {
+		if looks > 0 {
+			c.down[id] = looks - 1
+		} else {
+			clear(c.byOSD[id])
+		}
+	}
+}
+
+// askOSD reports whether the monitors gave an answer for one OSD, of so many.
+func (c *scrubs) askOSD(l *look, id, osds int) bool {
 	byPool := map[string]ages{}
 	err := ask(l.ctx, l.mon, "pg ls-by-primary", map[string]any{"osd": id}, func(b []byte) error {
 		return eachElement(b, "pg_stats", func(pg *pgTimes) {
@@ -122,10 +173,15 @@ func (c *scrubs) askOSD(l *look, id int) bool {
 			byPool[pool] = a
 		})
 	})
+	if notUp(err) {
+		c.lies(id, osds)
+		return true
+	}
 	if err != nil {
 		l.errs = append(l.errs, fmt.Errorf("ceph cluster %s: %s: %w", l.cfg.Name, osdName(id), err))
 		return false
 	}
+	delete(c.down, id)
 	c.byOSD[id] = byPool
 	return true
 }
@@ -157,11 +213,12 @@ func earlier(t *time.Time, other time.Time) {
 	}
 }
 
-// addAges waits for the first round: the oldest of some is not the oldest.
+// addAges waits for the first round: the oldest of some is not the oldest. OSDs
+// that are down lead nothing, so the oldest of the others is.
 func (c *scrubs) addAges(l *look, osds []int) {
-	l.snap.Seen = len(c.byOSD)
+	l.snap.Seen = len(c.byOSD) - len(c.down)
+	l.snap.Skipped = len(osds) - l.snap.Seen
 	if len(c.byOSD) < len(osds) {
-		l.snap.Skipped = len(osds) - len(c.byOSD)
 		return
 	}
 	pools := map[string]ages{}

@@ -27,6 +27,12 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Is makes errors.Is find the cluster's error number: errors.Is(err, syscall.EAGAIN).
+func (e *Error) Is(target error) bool {
+	code, ok := target.(syscall.Errno)
+	return ok && e.Code != 0 && syscall.Errno(e.Code) == code
+}
+
 // Connecting says that there was no connection to send anything over.
 func (e *Error) Connecting() bool { return e.Op == "connect" }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -232,6 +233,9 @@ func TestErrorsNameClusterFileAndCure(t *testing.T) {
 		}
 		if e.Kind() != c.kind || !errors.Is(e, c.code) {
 			t.Errorf("%s %d: kind %s, cause %v", c.op, c.code, e.Kind(), errors.Unwrap(e))
+		}
+		if number := syscall.Errno(max(c.code, -c.code)); !errors.Is(e, number) || errors.Is(e, syscall.EAGAIN) {
+			t.Errorf("%s %d: is %v: %v, is EAGAIN: %v", c.op, c.code, number, errors.Is(e, number), errors.Is(e, syscall.EAGAIN))
 		}
 	}
 }
