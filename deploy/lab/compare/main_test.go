@@ -39,20 +39,31 @@ mcloud_source_last_success_timestamp_seconds{source="neutron_agents"} %d
 `, state, time.Now().Add(time.Minute).Unix())
 }
 
+// flaky is that client with an answer of its own at its first start.
+func flaky(first string) string {
+	return strings.Replace(agents, "#!/bin/sh\n", "#!/bin/sh\nif mkdir \"${0}.started\" 2>/dev/null; then "+first+"; fi\n", 1)
+}
+
 func TestRun(t *testing.T) {
+	const last = "DIFFERS: neutron agent alive ovn-controller cmp-a2: ours 1, before 0, client's 0\n"
 	for _, test := range []struct {
 		name   string
 		states []int // what the exporter says at each request, the last for ever
 		client string
 		want   error
 		reads  int32
+		end    string // of what is printed
 	}{
-		{"equal at once", []int{0}, agents, nil, 1},
-		{"equal after a refresh", []int{1, 0}, agents, nil, 2},
-		{"differs for good", []int{1}, agents, errDiffers, 2},
-		{"client fails", []int{0}, "#!/bin/sh\necho no such cloud >&2\nexit 1\n", errDiffers, 2},
-		{"command fails inside the client", []int{0}, "#!/bin/sh\necho no such command >&2\n", errDiffers, 2},
-		{"client lists nothing", []int{0}, "#!/bin/sh\necho '[]'\n", errDiffers, 2},
+		{"equal at once", []int{0}, agents, nil, 1, "2 of 2 values are equal, 0 differ\n"},
+		{"equal after a refresh", []int{1, 0}, agents, nil, 2, "2 of 2 values are equal, 0 differ\n"},
+		{"equal after another", []int{1, 1, 0}, agents, nil, 3, "2 of 2 values are equal, 0 differ\n"},
+		{"differs for good", []int{1}, agents, errDiffers, 3, last},
+		{"equal too late", []int{1, 1, 1, 0}, agents, errDiffers, 3, last},
+		{"client fails", []int{0}, "#!/bin/sh\necho no such cloud >&2\nexit 1\n", errDiffers, 3, "could not be asked: openstack: fewer answers than commands: no such cloud\n"},
+		{"command fails inside the client", []int{0}, "#!/bin/sh\necho no such command >&2\n", errDiffers, 3, "no such command\n"},
+		{"client lists nothing", []int{0}, "#!/bin/sh\necho '[]'\n", errDiffers, 3, "is the lab up and seeded?\n"},
+		{"client fails once", []int{0}, flaky("echo no route >&2; exit 1"), nil, 2, "2 of 2 values are equal, 0 differ\n"},
+		{"client answers in part and fails, then ours is wrong", []int{1}, flaky(`echo '[{"Binary":"ovn-controller","Host":"cmp-a1","Alive":true}'; exit 1`), errDiffers, 3, last},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var reads atomic.Int32
@@ -61,24 +72,45 @@ func TestRun(t *testing.T) {
 				fmt.Fprint(w, exporterPage(test.states[min(n, len(test.states))-1]))
 			}))
 			defer exporter.Close()
+			var out strings.Builder
 			err := run(t.Context(), options{
 				exporter: exporter.URL, tools: fakeClient(t, test.client),
 				settle: 5 * time.Second, only: []string{"neutron"},
-			})
+			}, &out)
 			if !errors.Is(err, test.want) {
 				t.Errorf("run ended with %v, want %v", err, test.want)
 			}
 			if got := reads.Load(); got != test.reads {
 				t.Errorf("the exporter was read %d times, want %d", got, test.reads)
 			}
+			if !strings.HasSuffix(out.String(), test.end) {
+				t.Errorf("printed\n%s\nwant %q last", out.String(), test.end)
+			}
 		})
+	}
+}
+
+// Patience is time, not rounds.
+func TestRunIsPatient(t *testing.T) {
+	var reads atomic.Int32
+	exporter := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		state := 1
+		if reads.Add(1) > fewestRounds+2 {
+			state = 0
+		}
+		fmt.Fprint(w, exporterPage(state))
+	}))
+	defer exporter.Close()
+	err := run(t.Context(), options{exporter: exporter.URL, tools: fakeClient(t, agents), settle: 5 * time.Second, patience: time.Minute, only: []string{"neutron"}}, &strings.Builder{})
+	if err != nil || reads.Load() != fewestRounds+3 {
+		t.Errorf("ended after %d rounds with %v", reads.Load(), err)
 	}
 }
 
 func TestRunNamesAnExporterThatIsAway(t *testing.T) {
 	exporter := httptest.NewServer(http.NotFoundHandler())
 	exporter.Close()
-	err := run(t.Context(), options{exporter: exporter.URL, tools: fakeClient(t, agents), only: []string{"neutron"}})
+	err := run(t.Context(), options{exporter: exporter.URL, tools: fakeClient(t, agents), only: []string{"neutron"}}, &strings.Builder{})
 	if err == nil || !strings.Contains(err.Error(), exporter.URL) {
 		t.Errorf("error is %v, want one that names %s", err, exporter.URL)
 	}

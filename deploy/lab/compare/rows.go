@@ -24,6 +24,7 @@ type row struct {
 	section      string
 	key          key
 	ours, theirs *float64
+	earlier      *float64 // theirs, before ours was read
 	equal        bool
 	quiet        bool // not printed when equal
 }
@@ -41,13 +42,12 @@ func compareSection(section string, ours, before, after readings) []row {
 	}
 	rows := make([]row, 0, len(keys))
 	for k := range keys {
-		r := row{section: section, key: k, ours: find(ours, k), theirs: find(after, k)}
-		earlier := find(before, k)
+		r := row{section: section, key: k, ours: find(ours, k), theirs: find(after, k), earlier: find(before, k)}
 		switch {
-		case r.theirs != nil && earlier != nil:
-			r.equal = r.ours != nil && between(*r.ours, *earlier, *r.theirs)
-		case r.theirs != nil || earlier != nil:
-			r.equal = r.ours == nil || same(r.ours, r.theirs) || same(r.ours, earlier)
+		case r.theirs != nil && r.earlier != nil:
+			r.equal = r.ours != nil && between(*r.ours, *r.earlier, *r.theirs)
+		case r.theirs != nil || r.earlier != nil:
+			r.equal = r.ours == nil || same(r.ours, r.theirs) || same(r.ours, r.earlier)
 		}
 		rows = append(rows, r)
 	}
@@ -69,16 +69,15 @@ func same(a, b *float64) bool { return a != nil && b != nil && *a == *b }
 // between is false for NaN, which equals nothing a client prints.
 func between(value, a, b float64) bool { return math.Min(a, b) <= value && value <= math.Max(a, b) }
 
-// printTable returns how many rows differ.
-func printTable(w io.Writer, rows []row, brief bool) int {
-	different := 0
+// printTable returns the rows that differ.
+func printTable(w io.Writer, rows []row, brief bool) (different []row) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "SECTION\tTHING\tOBJECT\tOURS\tCLIENT'S\tEQUAL")
 	for _, r := range rows {
 		mark := "yes"
 		if !r.equal {
 			mark = "NO  <---"
-			different++
+			different = append(different, r)
 		}
 		if r.equal && (brief || r.quiet) {
 			continue
@@ -86,8 +85,20 @@ func printTable(w io.Writer, rows []row, brief bool) int {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", r.section, r.key.thing, r.key.object, number(r.ours), number(r.theirs), mark)
 	}
 	table.Flush()
-	fmt.Fprintf(w, "%d of %d values are equal, %d differ\n", len(rows)-different, len(rows), different)
+	fmt.Fprintf(w, "%d of %d values are equal, %d differ\n", len(rows)-len(different), len(rows), len(different))
 	return different
+}
+
+// printDifferences is for whoever sees only the end of what was printed.
+func printDifferences(w io.Writer, different []row) {
+	const most = 20
+	for i, r := range different {
+		if i == most {
+			fmt.Fprintf(w, "DIFFERS: %d more, in the table\n", len(different)-most)
+			break
+		}
+		fmt.Fprintf(w, "DIFFERS: %.160s: ours %s, before %s, client's %s\n", r.section+" "+r.key.thing+" "+r.key.object, number(r.ours), number(r.earlier), number(r.theirs))
+	}
 }
 
 func number(value *float64) string {

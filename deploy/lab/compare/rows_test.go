@@ -52,8 +52,8 @@ func TestPrintTableMarksWhatDiffers(t *testing.T) {
 		readings{{"osd up", "fast/osd.0"}: 1, {"osd up", "fast/osd.2"}: 0},
 		readings{{"osd up", "fast/osd.0"}: 1, {"osd up", "fast/osd.2"}: 0})
 	var out strings.Builder
-	if different := printTable(&out, rows, false); different != 2 {
-		t.Errorf("%d differ, want 2", different)
+	if different := printTable(&out, rows, false); len(different) != 2 {
+		t.Errorf("%v differ, want 2", different)
 	}
 	want := `SECTION  THING   OBJECT      OURS  CLIENT'S  EQUAL
 ceph     osd up  fast/osd.0  1     1         yes
@@ -63,5 +63,23 @@ ceph     osd up  fast/osd.2  -     0         NO  <---
 `
 	if out.String() != want {
 		t.Errorf("table is\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+func TestDifferencesAreShort(t *testing.T) {
+	ours := readings{}
+	for i := range 25 {
+		ours[key{"image named " + strings.Repeat("x", 500), string(rune('a' + i))}] = 1
+	}
+	var out strings.Builder
+	printDifferences(&out, compareSection("glance", ours, nil, nil))
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 21 || lines[20] != "DIFFERS: 5 more, in the table" {
+		t.Errorf("got %d lines:\n%s", len(lines), out.String())
+	}
+	for _, line := range lines {
+		if len(line) > 250 {
+			t.Errorf("%d characters: %s", len(line), line)
+		}
 	}
 }

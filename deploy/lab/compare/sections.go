@@ -93,20 +93,10 @@ func readClients(ctx context.Context, c *clients, chosen []section) (values map[
 	return values, failed
 }
 
-func compareSections(chosen []section, p page, before, after map[string]readings) []row {
-	var rows []row
-	for _, s := range chosen {
-		compared := compareSection(s.name, s.ours(p), before[s.name], after[s.name])
-		if s.name == mgrSection {
-			forgiveDrift(compared)
-		}
-		rows = append(rows, compared...)
+func compareOne(s section, p page, before, after readings) []row {
+	rows := compareSection(s.name, s.ours(p), before, after)
+	if s.name == mgrSection {
+		forgiveDrift(rows)
 	}
 	return rows
-}
-
-func sectionsThatDiffer(rows []row, chosen []section) []section {
-	return slices.DeleteFunc(slices.Clone(chosen), func(s section) bool {
-		return !slices.ContainsFunc(rows, func(r row) bool { return r.section == s.name && !r.equal })
-	})
 }
