@@ -105,7 +105,7 @@ const fewestRounds = 3
 // is different for good is so in each round.
 func run(ctx context.Context, opts options, out io.Writer) error {
 	clients := newClients(opts)
-	began := time.Now()
+	began, firstEnded := time.Now(), time.Time{}
 	open := chooseSections(opts.only) // what is not yet equal
 	rows := make(map[string][]row)    // of each section's last round
 	failed := make(map[string]error)  // clients, in the same
@@ -117,6 +117,9 @@ func run(ctx context.Context, opts options, out io.Writer) error {
 				_ = conclude(out, opts, rows, failed)
 			}
 			return err
+		}
+		if round == 1 {
+			firstEnded = time.Now()
 		}
 		open = slices.DeleteFunc(open, func(s section) bool {
 			earlier, ok := before[s.name]
@@ -131,7 +134,7 @@ func run(ctx context.Context, opts options, out io.Writer) error {
 			}
 			return !slices.ContainsFunc(rows[s.name], func(r row) bool { return !r.equal })
 		})
-		if len(open) == 0 || round >= fewestRounds && time.Since(began) > opts.patience {
+		if len(open) == 0 || round >= fewestRounds && time.Since(firstEnded) > opts.patience {
 			return conclude(out, opts, rows, failed)
 		}
 		// Half an answer would let what it lacks pass for what came meanwhile.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -19,7 +20,8 @@ const mgrSection = "mgr"
 // mgrModules compares every series of the page of each cluster's own exporter,
 // the mgr's prometheus module, with ours: names, labels besides cluster, values.
 type mgrModules struct {
-	families map[string]bool // that any of the pages had
+	families map[string]bool   // that any of the pages had
+	pages    map[string]string // base URL by cluster
 }
 
 // What the module has and we have not, on purpose.
@@ -41,22 +43,35 @@ func (m *mgrModules) theirs(ctx context.Context, c *clients) (readings, error) {
 	}
 	out := make(readings)
 	for _, cluster := range clusters {
-		var services struct {
-			Prometheus string `json:"prometheus"`
-		}
-		if err := c.ceph(ctx, cluster, &services, "mgr", "services"); err != nil {
-			return out, err
-		}
-		if services.Prometheus == "" {
-			return out, fmt.Errorf("the mgr of %s has no exporter of its own; turn it on with: deploy/lab/lab up ceph", cluster)
-		}
-		p, err := fetchMgrPage(ctx, services.Prometheus)
+		p, err := m.fetch(ctx, c, cluster)
 		if err != nil {
 			return out, fmt.Errorf("the mgr of %s: %w", cluster, err)
 		}
 		m.read(p, cluster, out)
 	}
 	return out, nil
+}
+
+// fetch asks the cluster where its active mgr is only when that is not known or
+// has changed: each question is a monitor's session, and would move counters that
+// are compared.
+func (m *mgrModules) fetch(ctx context.Context, c *clients, cluster string) (page, error) {
+	if known := m.pages[cluster]; known != "" {
+		if p, err := fetchMgrPage(ctx, known); err == nil && len(p) > 0 { // a standby's is empty
+			return p, nil
+		}
+	}
+	var services struct {
+		Prometheus string `json:"prometheus"`
+	}
+	if err := c.ceph(ctx, cluster, &services, "mgr", "services"); err != nil {
+		return nil, err
+	}
+	if services.Prometheus == "" {
+		return nil, errors.New("it has no exporter of its own; turn it on with: deploy/lab/lab up ceph")
+	}
+	m.pages[cluster] = services.Prometheus
+	return fetchMgrPage(ctx, services.Prometheus)
 }
 
 func (m *mgrModules) read(p page, cluster string, out readings) {
@@ -111,7 +126,11 @@ func forgiveDrift(rows []row) {
 			// A monitor may leave a new mgr without a word for long; the health checks,
 			// where ours are from, tell of it all the same.
 			rows[i].equal = r.key.thing == "ceph_daemon_health_metrics" && strings.Contains(r.key.object, "ceph_daemon=mon.") && *r.ours == 0
-		case r.ours != nil:
+		case r.ours == nil:
+			// The module keeps the names of all checks that ever were, with 0 for those
+			// that are not raised; ours has those that it has seen raised.
+			rows[i].equal = r.key.thing == "ceph_health_detail" && *r.theirs == 0
+		default:
 			rows[i].equal = mgrRates.MatchString(r.key.thing) ||
 				math.Abs(*r.ours-*r.theirs) <= 0.05*math.Max(math.Abs(*r.ours), math.Abs(*r.theirs))
 		}

@@ -24,6 +24,8 @@ ceph_objecter_0x5640b65b14c0_op_r{instance_id="4217"} 147.0
 ceph_prometheus_collect_duration_seconds_sum{method="get_df"} 1.0
 # TYPE ceph_health_status untyped
 ceph_health_status 0.0
+# TYPE ceph_health_detail untyped
+ceph_health_detail{name="OSD_DOWN",severity="HEALTH_WARN"} 0.0
 `
 
 const ourMgrPage = `
@@ -62,8 +64,24 @@ func compareMgr(t *testing.T, module, exporter string) (different []string, equa
 }
 
 func TestMgrPageThatIsEqual(t *testing.T) {
-	if different, equal := compareMgr(t, moduleMgrPage, ourMgrPage); len(different) != 0 || equal != 5 {
+	if different, equal := compareMgr(t, moduleMgrPage, ourMgrPage); len(different) != 0 || equal != 6 {
 		t.Errorf("%d are equal, different: %q", equal, different)
+	}
+}
+
+// A check that was raised once is 0 for ever in the module, and only there; one
+// that is raised now is in both or different.
+func TestMgrPageWithARaisedCheck(t *testing.T) {
+	raised := strings.Replace(moduleMgrPage, `severity="HEALTH_WARN"} 0.0`, `severity="HEALTH_WARN"} 1.0`, 1)
+	if different, _ := compareMgr(t, raised, ourMgrPage); len(different) != 1 || different[0] != "ceph_health_detail fast name=OSD_DOWN severity=HEALTH_WARN" {
+		t.Errorf("different: %q", different)
+	}
+	ours := ourMgrPage + `ceph_health_detail{cluster="fast",name="OSD_DOWN",severity="HEALTH_WARN"} 1` + "\n"
+	if different, _ := compareMgr(t, raised, ours); len(different) != 0 {
+		t.Errorf("different: %q", different)
+	}
+	if different, _ := compareMgr(t, moduleMgrPage, ours); len(different) != 1 {
+		t.Errorf("a check that is over and that we call raised: different: %q", different)
 	}
 }
 

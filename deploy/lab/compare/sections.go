@@ -19,7 +19,7 @@ type section struct {
 
 // allSections in the order of the table.
 func allSections() []section {
-	mgr := &mgrModules{families: make(map[string]bool)}
+	mgr := &mgrModules{families: make(map[string]bool), pages: make(map[string]string)}
 	return []section{
 		{"nova", []string{"nova_hosts", "nova_servers", "nova_flavors", "nova_quotas"}, novaOurs, novaTheirs},
 		{"placement", []string{"placement_providers"}, placementOurs, placementTheirs},
