@@ -111,9 +111,10 @@ const (
 	// queueRefresh is how often queues that did not exist are looked for again:
 	// the publishers make them, not we.
 	queueRefresh = 30 * time.Second
-	// bindRefresh is the same for exchanges that our own queue is to be bound to:
-	// until then what they get is not kept for us.
-	bindRefresh = 2 * time.Second
+	// leastBind and mostBind are the same for exchanges that our own queue is to be
+	// bound to: until then what they get is not kept for us. See pace.
+	leastBind   = 2 * time.Second
+	mostBind    = 30 * time.Second
 	postTimeout = 30 * time.Second
 	dialTimeout = 10 * time.Second
 )
@@ -202,6 +203,10 @@ func (c *Consumer) session(ctx context.Context) error {
 		})
 		return nil
 	}
+	next := pace{least: queueRefresh, most: queueRefresh}
+	if c.opts.Queue != "" {
+		next = pace{least: leastBind, most: mostBind}
+	}
 	attach := func() error {
 		missing, found := 0, []string(nil)
 		if c.opts.Queue != "" {
@@ -209,7 +214,8 @@ func (c *Consumer) session(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			missing = len(c.opts.Exchanges) - bound
+			missing = len(c.opts.Exchanges) - len(bound)
+			next.saw(strings.Join(bound, " "))
 			if !consuming[c.opts.Queue] {
 				found = []string{c.opts.Queue}
 			}
@@ -243,11 +249,7 @@ func (c *Consumer) session(ctx context.Context) error {
 	if err := attach(); err != nil {
 		return err
 	}
-	every := queueRefresh
-	if c.opts.Queue != "" {
-		every = bindRefresh
-	}
-	refresh := time.NewTicker(every)
+	refresh := time.NewTimer(next.wait())
 	defer refresh.Stop()
 	// While the store is away a batch waits for it, beside this loop: exchanges that
 	// appear meanwhile must be bound, and a broker that goes must be dialled again, for
@@ -277,6 +279,7 @@ func (c *Consumer) session(ctx context.Context) error {
 			if err := attach(); err != nil {
 				return err
 			}
+			refresh.Reset(next.wait())
 		case d := <-in:
 			c.stats.received.Add(1)
 			if len(batch) == 0 {
@@ -306,41 +309,68 @@ func (c *Consumer) queues() (all []string) {
 	return all
 }
 
+// pace is how long to wait until the next look: least after one that saw
+// something else than the look before, twice as long as the last time after any
+// other, and never longer than most. A new one, as each connection has, begins
+// with least.
+type pace struct {
+	least, most time.Duration
+	last        time.Duration
+	seen        string
+	changed     bool
+}
+
+func (p *pace) saw(what string) {
+	p.changed = p.seen != what
+	p.seen = what
+}
+
+func (p *pace) wait() time.Duration {
+	if p.last = min(2*p.last, p.most); p.changed || p.last < p.least {
+		p.last = p.least
+	}
+	p.changed = false
+	return p.last
+}
+
 // bind makes our own queue, unless it is there, and binds it to the exchanges that
-// are there by now; it returns how many. Services make their exchanges anew after
-// a restart of the broker, and the old bindings are gone then.
-func (c *Consumer) bind(conn *amqp.Connection) (int, error) {
+// are there by now; it returns them. Services make their exchanges anew after a
+// restart of the broker, and the old bindings are gone then.
+func (c *Consumer) bind(conn *amqp.Connection) (bound []string, err error) {
 	ch, err := conn.Channel()
 	if err != nil {
-		return 0, fmt.Errorf("open a channel: %w", err)
+		return nil, fmt.Errorf("open a channel: %w", err)
 	}
-	defer ch.Close()
+	defer func() {
+		if ch != nil {
+			ch.Close()
+		}
+	}()
 	if _, err := ch.QueueDeclare(c.opts.Queue, true, false, false, false, nil); err != nil {
-		return 0, fmt.Errorf("make the durable queue %s: %w", c.opts.Queue, err)
+		return nil, fmt.Errorf("make the durable queue %s: %w", c.opts.Queue, err)
 	}
-	bound := 0
 	for _, exchange := range c.opts.Exchanges {
-		there, err := bindOne(conn, c.opts.Queue, exchange, c.opts.Topics)
+		there, err := bindOne(ch, c.opts.Queue, exchange, c.opts.Topics)
 		if err != nil {
 			return bound, err
 		}
 		if there {
-			bound++
+			bound = append(bound, exchange)
+			continue
+		}
+		// The broker has closed the channel because the exchange is absent.
+		if ch, err = conn.Channel(); err != nil {
+			return bound, fmt.Errorf("open a channel: %w", err)
 		}
 	}
 	return bound, nil
 }
 
-// bindOne works on a channel of its own: the broker closes it when the exchange is
-// absent.
-func bindOne(conn *amqp.Connection, queue, exchange string, topics []string) (bool, error) {
-	ch, err := conn.Channel()
-	if err != nil {
-		return false, fmt.Errorf("open a channel: %w", err)
-	}
-	defer ch.Close()
+// bindOne reports whether the exchange is there. The channel is closed when it is
+// not.
+func bindOne(ch *amqp.Channel, queue, exchange string, topics []string) (bool, error) {
 	// Asked first: for what is absent, binding may say that it is forbidden.
-	err = ch.ExchangeDeclarePassive(exchange, amqp.ExchangeTopic, false, false, false, false, nil)
+	err := ch.ExchangeDeclarePassive(exchange, amqp.ExchangeTopic, false, false, false, false, nil)
 	var e *amqp.Error
 	if errors.As(err, &e) && e.Code == amqp.NotFound {
 		return false, nil

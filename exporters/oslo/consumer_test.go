@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"testing"
+	"time"
 
 	"mcloud"
 )
@@ -58,5 +60,25 @@ func TestOneRefusedEventHoldsUpNoOther(t *testing.T) {
 	store.away = 100
 	if c.storeEvents(ended, events[:1]) {
 		t.Error("it says that an event is stored which is not")
+	}
+}
+
+// What has settled is looked at less and less often, and often again as soon as
+// it changes.
+func TestPace(t *testing.T) {
+	p := pace{least: leastBind, most: mostBind}
+	var waits []time.Duration
+	for _, seen := range []string{"", "nova", "nova", "nova", "nova", "nova", "nova", "nova neutron", "nova neutron", "nova neutron", "", "", "nova"} {
+		p.saw(seen)
+		waits = append(waits, p.wait()/time.Second)
+	}
+	if want := []time.Duration{2, 2, 4, 8, 16, 30, 30, 2, 4, 8, 2, 4, 2}; !slices.Equal(waits, want) {
+		t.Errorf("waits %d s, want %d", waits, want)
+	}
+	constant := pace{least: queueRefresh, most: queueRefresh}
+	for range 3 {
+		if got := constant.wait(); got != queueRefresh {
+			t.Errorf("waits %v, want %v", got, queueRefresh)
+		}
 	}
 }

@@ -2,6 +2,19 @@
 // RabbitMQ, into Events. A message is acknowledged only after the store has its
 // Event; until then the broker keeps it.
 //
+// With a queue of our own, what services publish while it is bound outlives every
+// restart. What cannot be had from outside: their exchanges are not durable by
+// default, and vanish with the broker together with our bindings; a service makes
+// its exchange again when it next publishes, and what it publishes from then until
+// we look, and bind to it, is gone. Dialled again, we look at once, then after 2
+// seconds as long as exchanges appear, and up to 30 seconds apart once nothing
+// changes: that is also what a service that publishes for the first time may lose.
+// We do not make the exchanges ourselves: of a service that has
+// amqp_durable_queues one that is not durable would stop all messages. With it
+// set ([oslo_messaging_rabbit] amqp_durable_queues = true) exchanges and bindings
+// stay, and nothing is lost. The periodic looks at the APIs repair what usage
+// lacks.
+//
 // Parse is the pure part: bytes in, an Event out, with the request's context,
 // tokens and passwords left behind. Consumer is the AMQP part.
 package oslo
