@@ -77,7 +77,7 @@ func (c *clients) start(ctx context.Context, input, program string, args ...stri
 	case <-ctx.Done():
 		return nil, "", ctx.Err()
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	command := exec.CommandContext(ctx, program, args...)
 	command.WaitDelay = 5 * time.Second

@@ -16,12 +16,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -99,82 +99,92 @@ func parse(args []string) (options, error) {
 // take: two that set ours between two answers of the client.
 const fewestRounds = 3
 
-// run compares, and again what differed, until all is equal or the patience is
-// over. Every round is as strict as the last one could be: all values of a
-// section lie between what the client said before and after the same look. What
-// is different for good is so in each round.
+// run compares all sections side by side.
 func run(ctx context.Context, opts options, out io.Writer) error {
 	clients := newClients(opts)
-	began, firstEnded := time.Now(), time.Time{}
-	open := chooseSections(opts.only) // what is not yet equal
-	rows := make(map[string][]row)    // of each section's last round
-	failed := make(map[string]error)  // clients, in the same
-	var before map[string]readings
-	for round := 1; ; round++ {
-		p, after, failedNow, err := lookAgain(ctx, opts, clients, open, round == 1)
-		if err != nil {
-			if round > 1 {
-				_ = conclude(out, opts, rows, failed)
-			}
-			return err
-		}
-		if round == 1 {
-			firstEnded = time.Now()
-		}
-		open = slices.DeleteFunc(open, func(s section) bool {
-			earlier, ok := before[s.name]
-			if !ok {
-				earlier = after[s.name]
-			}
-			rows[s.name] = compareOne(s, p, earlier, after[s.name])
-			delete(failed, s.name)
-			if err := failedNow[s.name]; err != nil {
-				failed[s.name] = err
-				return false
-			}
-			return !slices.ContainsFunc(rows[s.name], func(r row) bool { return !r.equal })
-		})
-		if len(open) == 0 || round >= fewestRounds && time.Since(firstEnded) > opts.patience {
-			return conclude(out, opts, rows, failed)
-		}
-		// Half an answer would let what it lacks pass for what came meanwhile.
-		maps.DeleteFunc(after, func(name string, _ readings) bool { return failedNow[name] != nil })
-		before = after
-		fmt.Fprintf(os.Stderr, "round %d, %.0f s: %s differ; waiting for the exporter to look again, at most %s, to compare again\n",
-			round, time.Since(began).Seconds(), strings.Join(namesOf(open), ", "), opts.settle)
+	chosen := chooseSections(opts.only)
+	results := make([]result, len(chosen))
+	var all sync.WaitGroup
+	for i, s := range chosen {
+		all.Go(func() { results[i] = compareUntilEqual(ctx, opts, clients, s) })
 	}
+	all.Wait()
+	return conclude(out, opts, results)
 }
 
-// lookAgain reads the exporter and asks the clients. The first time nothing is
-// known of when the exporter looked; later, it has looked before the clients are
-// asked and after they were asked in the former round.
-func lookAgain(ctx context.Context, opts options, c *clients, chosen []section, first bool) (p page, theirs map[string]readings, failed map[string]error, err error) {
-	if first {
-		theirs, failed = readClients(ctx, c, chosen)
-		p, err = fetchPage(ctx, opts.exporter)
-		return p, theirs, failed, err
+// result is what came of a section's last round.
+type result struct {
+	section  string
+	rows     []row
+	asking   error // the client could not be asked
+	exporter error // the exporter could not be read
+}
+
+func (r result) wrong() bool {
+	return r.asking != nil || r.exporter != nil || slices.ContainsFunc(r.rows, func(r row) bool { return !r.equal })
+}
+
+// compareUntilEqual compares a section, and again while it differs, until all is
+// equal or the patience is over. Every round is as strict as the last one could
+// be: all values lie between what the client said before and after the same look
+// of the exporter. What is different for good is so in each round.
+func compareUntilEqual(ctx context.Context, opts options, c *clients, s section) result {
+	var before readings
+	var firstEnded time.Time
+	for round := 1; ; round++ {
+		last := result{section: s.name}
+		var p page
+		var after readings
+		if round == 1 {
+			// Nothing is known of when the exporter looked.
+			after, last.asking = readClient(ctx, c, s)
+			p, last.exporter = fetchPage(ctx, opts.exporter)
+			firstEnded = time.Now()
+		} else if p, last.exporter = waitForRefresh(ctx, opts.exporter, s.sources, time.Now(), opts.settle); last.exporter == nil {
+			after, last.asking = readClient(ctx, c, s)
+		}
+		if before == nil {
+			before = after
+		}
+		if last.exporter == nil {
+			last.rows = compareOne(s, p, before, after)
+		}
+		over := ctx.Err() != nil || round == 1 && last.exporter != nil || round >= fewestRounds && time.Since(firstEnded) > opts.patience
+		if !last.wrong() || over {
+			return last
+		}
+		fmt.Fprintf(os.Stderr, "%s differs in round %d; waiting for the exporter to look again, at most %s, to compare again\n", s.name, round, opts.settle)
+		if before = after; last.asking != nil {
+			before = nil // half an answer would let what it lacks pass for what came meanwhile
+		}
 	}
-	p, err = waitForRefresh(ctx, opts.exporter, sourcesOf(chosen), time.Now(), opts.settle)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	theirs, failed = readClients(ctx, c, chosen)
-	return p, theirs, failed, nil
 }
 
 // conclude prints the table and, last and short, what is wrong.
-func conclude(w io.Writer, opts options, rows map[string][]row, failed map[string]error) error {
+func conclude(w io.Writer, opts options, results []result) error {
 	var all []row
-	for _, s := range chooseSections(opts.only) {
-		all = append(all, rows[s.name]...)
+	for _, r := range results {
+		all = append(all, r.rows...)
 	}
-	different := printTable(w, all, opts.brief)
-	if len(different) == 0 && len(failed) == 0 {
+	printTable(w, all, opts.brief)
+	var different []row
+	var failures []string
+	for _, r := range results {
+		switch {
+		case r.exporter != nil:
+			failures = append(failures, fmt.Sprintf("%s: %.300s", r.section, r.exporter.Error()))
+		case r.asking != nil:
+			failures = append(failures, fmt.Sprintf("%s: the client could not be asked: %.300s", r.section, r.asking.Error()))
+		default:
+			different = append(different, slices.DeleteFunc(r.rows, func(r row) bool { return r.equal })...)
+		}
+	}
+	if len(different) == 0 && len(failures) == 0 {
 		return nil
 	}
-	printDifferences(w, slices.DeleteFunc(different, func(r row) bool { return failed[r.section] != nil }))
-	for _, name := range slices.Sorted(maps.Keys(failed)) {
-		fmt.Fprintf(w, "%s: the client could not be asked: %.300s\n", name, failed[name].Error())
+	printDifferences(w, different)
+	for _, line := range failures {
+		fmt.Fprintln(w, line)
 	}
 	return errDiffers
 }

@@ -110,9 +110,10 @@ func TestRunIsPatient(t *testing.T) {
 func TestRunNamesAnExporterThatIsAway(t *testing.T) {
 	exporter := httptest.NewServer(http.NotFoundHandler())
 	exporter.Close()
-	err := run(t.Context(), options{exporter: exporter.URL, tools: fakeClient(t, agents), only: []string{"neutron"}}, &strings.Builder{})
-	if err == nil || !strings.Contains(err.Error(), exporter.URL) {
-		t.Errorf("error is %v, want one that names %s", err, exporter.URL)
+	var out strings.Builder
+	err := run(t.Context(), options{exporter: exporter.URL, tools: fakeClient(t, agents), only: []string{"neutron"}}, &out)
+	if !errors.Is(err, errDiffers) || !strings.Contains(out.String(), exporter.URL) || !strings.Contains(out.String(), "bin/mcloud run") {
+		t.Errorf("error is %v, printed\n%s\nwant what names %s and how to start it", err, out.String(), exporter.URL)
 	}
 }
 

@@ -52,9 +52,7 @@ func TestPrintTableMarksWhatDiffers(t *testing.T) {
 		readings{{"osd up", "fast/osd.0"}: 1, {"osd up", "fast/osd.2"}: 0},
 		readings{{"osd up", "fast/osd.0"}: 1, {"osd up", "fast/osd.2"}: 0})
 	var out strings.Builder
-	if different := printTable(&out, rows, false); len(different) != 2 {
-		t.Errorf("%v differ, want 2", different)
-	}
+	printTable(&out, rows, false)
 	want := `SECTION  THING   OBJECT      OURS  CLIENT'S  EQUAL
 ceph     osd up  fast/osd.0  1     1         yes
 ceph     osd up  fast/osd.1  1     -         NO  <---

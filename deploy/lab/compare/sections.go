@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 )
 
 // section is one system as both sides see it.
@@ -51,14 +50,6 @@ func namesOf(list []section) []string {
 	return names
 }
 
-func sourcesOf(list []section) []string {
-	var names []string
-	for _, s := range list {
-		names = append(names, s.sources...)
-	}
-	return names
-}
-
 // chooseSections gives all when no name is given.
 func chooseSections(names []string) []section {
 	return slices.DeleteFunc(allSections(), func(s section) bool {
@@ -66,31 +57,14 @@ func chooseSections(names []string) []section {
 	})
 }
 
-// readClients asks the clients of all sections; one that fails does not keep
-// the others from being compared.
-func readClients(ctx context.Context, c *clients, chosen []section) (values map[string]readings, failed map[string]error) {
-	values, failed = make(map[string]readings), make(map[string]error)
-	var (
-		lock sync.Mutex
-		all  sync.WaitGroup
-	)
-	for _, s := range chosen {
-		all.Go(func() {
-			read, err := s.theirs(ctx, c)
-			lock.Lock()
-			defer lock.Unlock()
-			if err == nil && len(read) == 0 {
-				// An empty table would be equal to a blind exporter.
-				err = errors.New("it lists nothing at all; is the lab up and seeded?")
-			}
-			if err != nil {
-				failed[s.name] = err
-			}
-			values[s.name] = read
-		})
+// readClient asks the clients of a section.
+func readClient(ctx context.Context, c *clients, s section) (readings, error) {
+	read, err := s.theirs(ctx, c)
+	if err == nil && len(read) == 0 {
+		// An empty table would be equal to a blind exporter.
+		err = errors.New("it lists nothing at all; is the lab up and seeded?")
 	}
-	all.Wait()
-	return values, failed
+	return read, err
 }
 
 func compareOne(s section, p page, before, after readings) []row {
