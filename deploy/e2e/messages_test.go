@@ -177,6 +177,37 @@ func TestStoreRefusesThePassword(t *testing.T) {
 	p.says(t, 1, "store connected")
 }
 
+// damageRecord turns over the data of the record in the middle of a segment of
+// the write-ahead log, not its header: it keeps its length, and readers find the
+// damage by its checksum (prometheus/prometheus:tsdb/docs/format/wal.md).
+func damageRecord(t *testing.T, segment []byte) {
+	t.Helper()
+	const page, header = 32 << 10, 7 // type, length (2), checksum (4)
+	type record struct{ start, end int }
+	var records []record
+	for at := 0; at+header <= len(segment); {
+		left := page - at%page
+		if left < header || segment[at] == 0 { // the rest of the page is empty
+			at += left
+			continue
+		}
+		end := at + header + (int(segment[at+1])<<8 | int(segment[at+2]))
+		if end > len(segment) || end > at+left {
+			t.Fatalf("no record of the write-ahead log at byte %d of %d", at, len(segment))
+		}
+		records = append(records, record{at + header, end})
+		at = end
+	}
+	if len(records) < 3 {
+		t.Fatalf("%d records are too few to damage one between others", len(records))
+	}
+	middle := records[len(records)/2]
+	for i := middle.start; i < middle.end; i++ {
+		segment[i] ^= 0xff
+	}
+	t.Logf("record %d of %d is damaged, bytes %d to %d of %d", len(records)/2, len(records), middle.start, middle.end, len(segment))
+}
+
 func TestCorruptWALSegment(t *testing.T) {
 	p := newProduct(t, "")
 	p.config = filepath.Join(t.TempDir(), "mcloud.yaml")
@@ -201,9 +232,7 @@ func TestCorruptWALSegment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := len(content) / 2; i < len(content)/2+64 && i < len(content); i++ {
-		content[i] ^= 0xff
-	}
+	damageRecord(t, content)
 	if err := os.WriteFile(segment, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -214,9 +243,7 @@ func TestCorruptWALSegment(t *testing.T) {
 	p.says(t, 1, "level=ERROR", "write-ahead log is damaged", segment)
 	// What the shipper could not read of it is another loss, and said as such.
 	p.says(t, 1, "level=ERROR", "cannot be shipped", "bytes_lost=")
-	// Where the damage makes a record look longer than its page, Prometheus's reader
-	// says so too, once at each reading.
-	if n := len(p.complains()) - len(p.lines("nothing to watch")) - len(p.lines("Record spans page boundaries")); n != 2 {
+	if n := len(p.complains()) - len(p.lines("nothing to watch")); n != 2 {
 		t.Errorf("%d complaints about one segment:\n%s", n, strings.Join(p.complains(), "\n"))
 	}
 }
