@@ -24,8 +24,15 @@ func TestBillEqualsTheHandComputedOne(t *testing.T) {
 	server := struct {
 		ID string `json:"id"`
 	}{}
+	volume := struct {
+		ID      string `json:"id"`
+		Created string `json:"created_at"`
+	}{}
 	name := fmt.Sprintf("e2e-bill-%d", time.Now().Unix())
-	client(t, "lab-alice", &server, "server", "create", "--flavor", "m1.tiny", "--image", "cirros-lab", "--network", "acme-net", "--wait", name)
+	// The volume is made and later deleted while the server is.
+	clientAll(t, "lab-alice",
+		command{&volume, []string{"volume", "create", "--size", "3", "--type", "sas10k", name}},
+		command{&server, []string{"server", "create", "--flavor", "m1.tiny", "--image", "cirros-lab", "--network", "acme-net", "--wait", name}})
 	client(t, "lab-alice", nil, "server", "resize", "--flavor", "m1.small", "--wait", server.ID)
 	client(t, "lab-alice", nil, "server", "resize", "confirm", server.ID)
 	waitFor(t, "the resize is confirmed", time.Minute, func() (bool, string) {
@@ -35,11 +42,6 @@ func TestBillEqualsTheHandComputedOne(t *testing.T) {
 		client(t, "lab-alice", &shown, "server", "show", server.ID)
 		return shown.Status == "ACTIVE", shown.Status
 	})
-	volume := struct {
-		ID      string `json:"id"`
-		Created string `json:"created_at"`
-	}{}
-	client(t, "lab-alice", &volume, "volume", "create", "--size", "3", "--type", "sas10k", name)
 	waitFor(t, "the volume is made", time.Minute, func() (bool, string) {
 		var shown struct {
 			Status string `json:"status"`
@@ -47,9 +49,9 @@ func TestBillEqualsTheHandComputedOne(t *testing.T) {
 		client(t, "lab-alice", &shown, "volume", "show", volume.ID)
 		return shown.Status == "available", shown.Status
 	})
-	client(t, "lab-alice", nil, "server", "delete", "--wait", server.ID)
 	deleteFrom := time.Now().UTC().Truncate(time.Second)
 	client(t, "lab-alice", nil, "volume", "delete", volume.ID)
+	client(t, "lab-alice", nil, "server", "delete", "--wait", server.ID)
 	waitFor(t, "the volume is deleted", time.Minute, func() (bool, string) {
 		var volumes []struct {
 			ID string `json:"ID"`
@@ -122,15 +124,20 @@ func handComputedServers(t *testing.T, resized string, from, to time.Time) strin
 	var servers []listed
 	client(t, "lab-alice", &servers, "server", "list")
 	servers = append(servers, listed{ID: resized})
+	type event struct {
+		Action string `json:"Action"`
+		Start  string `json:"Start Time"`
+	}
+	events := make([][]event, len(servers))
+	var commands []command
+	for i, s := range servers {
+		commands = append(commands, command{&events[i], []string{"server", "event", "list", s.ID}})
+	}
+	clientAll(t, "lab-admin", commands...)
 	var all []string
-	for _, s := range servers {
-		var events []struct {
-			Action string `json:"Action"`
-			Start  string `json:"Start Time"`
-		}
-		client(t, "lab-admin", &events, "server", "event", "list", s.ID)
+	for i, s := range servers {
 		at := map[string]time.Time{}
-		for _, e := range events {
+		for _, e := range events[i] {
 			start, err := time.Parse("2006-01-02T15:04:05.999999", e.Start)
 			if err != nil {
 				t.Fatal(err)
@@ -157,13 +164,17 @@ func handComputedVolumes(t *testing.T, from, to time.Time) string {
 		Type string `json:"Type"`
 	}
 	client(t, "lab-alice", &volumes, "volume", "list", "--long")
+	shown := make([]struct {
+		Created string `json:"created_at"`
+	}, len(volumes))
+	var commands []command
+	for i, v := range volumes {
+		commands = append(commands, command{&shown[i], []string{"volume", "show", v.ID}})
+	}
+	clientAll(t, "lab-alice", commands...)
 	var all []string
-	for _, v := range volumes {
-		var shown struct {
-			Created string `json:"created_at"`
-		}
-		client(t, "lab-alice", &shown, "volume", "show", v.ID)
-		start, err := time.Parse("2006-01-02T15:04:05.999999", shown.Created)
+	for i, v := range volumes {
+		start, err := time.Parse("2006-01-02T15:04:05.999999", shown[i].Created)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -269,3 +269,34 @@ func client(t testing.TB, account string, into any, args ...string) {
 		}
 	}
 }
+
+// command is one of the openstack client's and what its JSON is decoded into.
+type command struct {
+	into any
+	args []string
+}
+
+// clientAll gives several commands to one client, which spends two seconds of the
+// processor on its own start. Each must answer with JSON.
+func clientAll(t testing.TB, account string, commands ...command) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	var input strings.Builder
+	for _, c := range commands {
+		input.WriteString(strings.Join(c.args, " ") + " -f json\n")
+	}
+	run := exec.CommandContext(ctx, filepath.Join(root, "deploy/lab/openstack/client"))
+	run.Env = append(os.Environ(), "OS_CLOUD="+account)
+	run.Stdin = strings.NewReader(input.String())
+	var errs bytes.Buffer
+	run.Stderr = &errs
+	// At the end of its input it always ends with 1: the number of answers tells.
+	out, err := run.Output()
+	answers := json.NewDecoder(bytes.NewReader(out))
+	for _, c := range commands {
+		if decodeErr := answers.Decode(c.into); decodeErr != nil {
+			t.Fatalf("openstack %s: %v in %.300s\n%v %s", strings.Join(c.args, " "), decodeErr, out, err, errs.String())
+		}
+	}
+}

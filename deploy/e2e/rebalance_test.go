@@ -151,22 +151,28 @@ func hottestByHand(t *testing.T) (string, float64) {
 		Name string `json:"name"`
 	}
 	client(t, "lab-admin", &providers, "resource", "provider", "list")
+	type inventory struct {
+		Class    string  `json:"resource_class"`
+		Total    int64   `json:"total"`
+		Reserved int64   `json:"reserved"`
+		Ratio    float64 `json:"allocation_ratio"`
+	}
+	type usage struct {
+		Class string `json:"resource_class"`
+		Usage int64  `json:"usage"`
+	}
+	inventories, usages := make([][]inventory, len(providers)), make([][]usage, len(providers))
+	var commands []command
+	for i, p := range providers {
+		commands = append(commands,
+			command{&inventories[i], []string{"resource", "provider", "inventory", "list", p.UUID}},
+			command{&usages[i], []string{"resource", "provider", "usage", "show", p.UUID}})
+	}
+	clientAll(t, "lab-admin", commands...)
 	best, score := "", -1.0
-	for _, p := range providers {
-		var inventory []struct {
-			Class    string  `json:"resource_class"`
-			Total    int64   `json:"total"`
-			Reserved int64   `json:"reserved"`
-			Ratio    float64 `json:"allocation_ratio"`
-		}
-		client(t, "lab-admin", &inventory, "resource", "provider", "inventory", "list", p.UUID)
-		var usage []struct {
-			Class string `json:"resource_class"`
-			Usage int64  `json:"usage"`
-		}
-		client(t, "lab-admin", &usage, "resource", "provider", "usage", "show", p.UUID)
-		for _, i := range inventory {
-			for _, u := range usage {
+	for at, p := range providers {
+		for _, i := range inventories[at] {
+			for _, u := range usages[at] {
 				if u.Class != i.Class {
 					continue
 				}
