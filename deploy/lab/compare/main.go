@@ -101,12 +101,12 @@ const fewestRounds = 3
 
 // run compares all sections side by side.
 func run(ctx context.Context, opts options, out io.Writer) error {
-	clients := newClients(opts)
+	clients, exporter := newClients(opts), &pages{exporter: opts.exporter}
 	chosen := chooseSections(opts.only)
 	results := make([]result, len(chosen))
 	var all sync.WaitGroup
 	for i, s := range chosen {
-		all.Go(func() { results[i] = compareUntilEqual(ctx, opts, clients, s) })
+		all.Go(func() { results[i] = compareUntilEqual(ctx, opts, clients, exporter, s) })
 	}
 	all.Wait()
 	return conclude(out, opts, results)
@@ -128,7 +128,7 @@ func (r result) wrong() bool {
 // equal or the patience is over. Every round is as strict as the last one could
 // be: all values lie between what the client said before and after the same look
 // of the exporter. What is different for good is so in each round.
-func compareUntilEqual(ctx context.Context, opts options, c *clients, s section) result {
+func compareUntilEqual(ctx context.Context, opts options, c *clients, exporter *pages, s section) result {
 	var before readings
 	var firstEnded time.Time
 	for round := 1; ; round++ {
@@ -138,9 +138,9 @@ func compareUntilEqual(ctx context.Context, opts options, c *clients, s section)
 		if round == 1 {
 			// Nothing is known of when the exporter looked.
 			after, last.asking = readClient(ctx, c, s)
-			p, last.exporter = fetchPage(ctx, opts.exporter)
+			p, last.exporter = exporter.since(ctx, time.Now())
 			firstEnded = time.Now()
-		} else if p, last.exporter = waitForRefresh(ctx, opts.exporter, s.sources, time.Now(), opts.settle); last.exporter == nil {
+		} else if p, last.exporter = exporter.refreshed(ctx, s.sources, time.Now(), opts.settle); last.exporter == nil {
 			after, last.asking = readClient(ctx, c, s)
 		}
 		if before == nil {

@@ -143,3 +143,25 @@ mcloud_source_last_success_timestamp_seconds{source="ceph_pool/geo",system="ceph
 		t.Errorf("unrefreshed = %v, want %v", got, want)
 	}
 }
+
+// Sections that wait at the same time read the exporter once, and none is given
+// a page from before the moment that it asks for.
+func TestPagesAreShared(t *testing.T) {
+	var reads atomic.Int32
+	exporter := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		reads.Add(1)
+		fmt.Fprint(w, exporterPage(0))
+	}))
+	defer exporter.Close()
+	ps := &pages{exporter: exporter.URL}
+	began := time.Now()
+	for i, want := range []int32{1, 1, 2} {
+		moment := began
+		if i == 2 {
+			moment = time.Now()
+		}
+		if _, err := ps.since(t.Context(), moment); err != nil || reads.Load() != want {
+			t.Errorf("request %d: %d reads, want %d; %v", i, reads.Load(), want, err)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
@@ -82,16 +83,51 @@ func fetchPage(ctx context.Context, exporter string) (page, error) {
 	return p, nil
 }
 
-// waitForRefresh returns the first page on which the sources have looked and
+// pollEvery is how often the exporter is read while something is waited for.
+const pollEvery = 2 * time.Second
+
+// pages reads the exporter for all sections: those that wait at the same time
+// share a page, which is large.
+type pages struct {
+	exporter string
+
+	mu    sync.Mutex
+	last  page
+	began time.Time // when last was asked for
+}
+
+// since returns a page that was asked for no earlier than the moment.
+func (ps *pages) since(ctx context.Context, moment time.Time) (page, error) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if ps.last != nil && !ps.began.Before(moment) {
+		return ps.last, nil
+	}
+	began := time.Now()
+	p, err := fetchPage(ctx, ps.exporter)
+	if err == nil {
+		ps.last, ps.began = p, began
+	}
+	return p, err
+}
+
+// refreshed returns the first page on which the sources have looked and
 // succeeded after the moment, or, when the time is over, the last one there was:
 // rows of a source that does not succeed then differ, which is the truth.
-func waitForRefresh(ctx context.Context, exporter string, sources []string, since time.Time, longest time.Duration) (page, error) {
+func (ps *pages) refreshed(ctx context.Context, sources []string, since time.Time, longest time.Duration) (page, error) {
 	timer := time.NewTimer(longest)
 	defer timer.Stop()
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		p, err := fetchPage(ctx, exporter)
+	for wait := time.Duration(0); ; wait = pollEvery {
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("waiting for sources %v to be refreshed: %w", sources, ctx.Err())
+		case <-time.After(wait):
+		}
+		moment := time.Now().Add(-pollEvery)
+		if moment.Before(since) {
+			moment = since
+		}
+		p, err := ps.since(ctx, moment)
 		if err != nil {
 			return nil, err
 		}
@@ -100,12 +136,10 @@ func waitForRefresh(ctx context.Context, exporter string, sources []string, sinc
 			return p, nil
 		}
 		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("waiting for sources %v to be refreshed: %w", late, ctx.Err())
 		case <-timer.C:
 			fmt.Fprintf(os.Stderr, "not refreshed after %s: %s\n", longest, strings.Join(late, ", "))
 			return p, nil
-		case <-tick.C:
+		default:
 		}
 	}
 }
