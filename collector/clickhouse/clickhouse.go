@@ -48,6 +48,8 @@ type Options struct {
 	// Connections bounds those at a time, 8 when 0.
 	Connections int
 	Logger      *slog.Logger
+	// Now is the clock by which hours are over; time.Now when nil.
+	Now func() time.Time
 	// Registerer receives the package's metrics; nil for none.
 	Registerer prometheus.Registerer
 }
@@ -63,6 +65,7 @@ type DB struct {
 	alive       http.Client // apart from conn, whose connections may all be busy
 	series      registry
 	inventories inventories
+	marker      marker
 	metrics     metrics
 }
 
@@ -121,6 +124,7 @@ func New(o Options) (*DB, error) {
 	db := &DB{options: o, conn: conn, alive: http.Client{Transport: &http.Transport{TLSClientConfig: client.TLS.Clone(), DialContext: (&net.Dialer{Timeout: dialTimeout}).DialContext}}}
 	db.series.init()
 	db.inventories.init()
+	db.marker.init()
 	if err := db.metrics.init(o.Registerer); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
