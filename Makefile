@@ -8,7 +8,7 @@ export GO
 LAB      := deploy/lab/lab
 BENCH    ?= .
 
-.PHONY: help build run test test-unit check bench bench-exporter fuzz lab-up lab-seed lab-down lab-status e2e prepare prepare-test clean
+.PHONY: help build run test test-unit test-query check bench bench-exporter fuzz lab-up lab-seed lab-down lab-status e2e prepare prepare-test clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ check: prepare ## gofmt, vet, staticcheck, who may import whom
 test-unit: ## what needs neither root nor a lab
 	@deploy/prepare/prepare unit
 	$(GO) test ./...
+
+test-query: ## 1,000 random queries of our storage and of Prometheus's own (MCLOUD_SEED=2 for others, MCLOUD_QUERIES=5000 for more)
+	@deploy/prepare/prepare unit
+	MCLOUD_QUERIES=$${MCLOUD_QUERIES:-1000} $(GO) test -count=1 -timeout 60m -run TestDifferential -v ./collector/query
 
 test: prepare-test ## everything: checks, unit tests with -race, then the lab end to end (needs root)
 	deploy/prepare/test

@@ -94,9 +94,23 @@ type Collector struct {
 	HotRetention   Duration `yaml:"hot_retention"`
 	ScrapeInterval Duration `yaml:"scrape_interval"`
 	Alertmanagers  []string `yaml:"alertmanagers"` // host:port, no scheme
+	Query          Query    `yaml:"query"`
 	// Prometheus are further sections of a Prometheus configuration
 	// (scrape_configs, rule_files, alerting, global), added to our own.
 	Prometheus yaml.Node `yaml:"prometheus"`
+}
+
+// Query bounds what queries of the API may cost, and says which are logged.
+type Query struct {
+	Timeout     Duration `yaml:"timeout"`     // of one, default 2 min
+	Concurrency int      `yaml:"concurrency"` // at once, others wait; default 20
+	// Samples that one may hold, default 50 million: 16 bytes each in the engine, and as
+	// much again where they come from the long-term store.
+	Samples int `yaml:"samples"`
+	// NoPushDown keeps functions over time out of the long-term store's SQL.
+	NoPushDown bool     `yaml:"no_push_down"`
+	Log        bool     `yaml:"log"`  // every query, as lines of the log
+	Slow       Duration `yaml:"slow"` // from when on one is logged in any case, default 10 s
 }
 
 // Store is where everything is kept: the embedded engine, or a ClickHouse.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 
 	"mcloud"
@@ -73,7 +74,7 @@ func NewStore(f config.File, logger *slog.Logger) *Store {
 	return &Store{
 		options: clickhouse.Options{
 			URL: f.Store.Address(), Database: f.Store.Database, User: f.Store.User, PasswordFile: f.Store.PasswordFile, CAFile: f.Store.CA,
-			Retention: time.Duration(f.Store.Retention), Logger: logger,
+			Retention: time.Duration(f.Store.Retention), MaxSamples: f.Collector.Query.Samples, Logger: logger,
 		},
 		logger: logger,
 		ready:  make(chan struct{}),
@@ -276,6 +277,21 @@ func (s *Store) WriteInventory(ctx context.Context, v mcloud.Inventory) error {
 	}
 	_, err = db.WriteInventory(ctx, v)
 	return err
+}
+
+// CanOverTime implements query.Evaluator.
+func (s *Store) CanOverTime(function string) bool {
+	db, err := s.DB()
+	return err == nil && db.CanOverTime(function)
+}
+
+// OverTime implements query.Evaluator.
+func (s *Store) OverTime(ctx context.Context, function string, start, end, step, window int64, matchers ...*labels.Matcher) ([]storage.Series, error) {
+	db, err := s.DB()
+	if err != nil {
+		return nil, err
+	}
+	return db.OverTime(ctx, function, start, end, step, window, matchers...)
 }
 
 // Querier implements storage.Queryable.

@@ -29,6 +29,7 @@ import (
 	apiv1 "github.com/prometheus/prometheus/web/api/v1"
 
 	"mcloud"
+	"mcloud/collector/query"
 )
 
 // Targets is what the API shows of scraping.
@@ -81,7 +82,7 @@ func New(o Options) http.Handler {
 	api.Register(router.WithPrefix("/api/v1"))
 
 	mux := http.NewServeMux()
-	mux.Handle("/api/v1/", router)
+	mux.Handle("/api/v1/", pushDownSwitch(router))
 	mux.Handle("/api/v1/write", refuseWhen(o.Full, router))
 	if o.Records != nil {
 		mux.Handle(mcloud.RecordsPath, o.Records)
@@ -104,6 +105,17 @@ func Starting(reg *prometheus.Registry) http.Handler {
 		http.Error(w, "the collector is starting: it reads its write-ahead log back; try again in some seconds", http.StatusServiceUnavailable)
 	})
 	return mux
+}
+
+// pushDownSwitch lets a query say pushdown=0, to compare or to look for a fault. The
+// parameter stands in the URL also when the query is posted.
+func pushDownSwitch(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if v := r.URL.Query().Get("pushdown"); v == "0" || v == "false" {
+			r = r.WithContext(query.WithPushDown(r.Context(), false))
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func says(code int, text string) http.HandlerFunc {
