@@ -249,7 +249,7 @@ func (c *Collector) open(addr string) (p *parts, err error) {
 	if err != nil {
 		return p, err
 	}
-	engine, err := query.NewLog(&query.PushDown{QueryEngine: p.engine, Parser: c.parser}, c.logger.With("component", "queries"), c.opts.LogQueries, c.opts.SlowQuery, c.registry)
+	engine, err := query.NewLog(&query.PushDown{QueryEngine: p.engine, Parser: c.parser, Lookback: c.opts.Limits.LookbackDelta}, c.logger.With("component", "queries"), c.opts.LogQueries, c.opts.SlowQuery, c.registry)
 	if err != nil {
 		return p, err
 	}

@@ -6,6 +6,7 @@ import (
 
 // metrics count what callers cannot see from the errors they get.
 type metrics struct {
+	overTime                         *prometheus.CounterVec
 	samples, skipped, series, events prometheus.Counter
 	objects                          *prometheus.CounterVec
 	staleLooks                       prometheus.Counter
@@ -28,10 +29,13 @@ func (m *metrics) init(r prometheus.Registerer) error {
 	m.rollupUnits = counter("rollup_units_total", "Stretches of two hours that rollups were computed for, again ones included.")
 	m.rollupFailures = counter("rollup_failures_total", "Stretches of two hours that could not be rolled up and are tried again.")
 	m.rollupPending = prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "mcloud", Subsystem: "store", Name: "rollup_pending_units", Help: "Stretches of two hours that are over and not rolled up."})
+	m.overTime = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "mcloud", Subsystem: "store", Name: "over_time_total", Help: "Functions computed in the store, by the coarsest table that was read: samples, rollup_5m or rollup_1h.",
+	}, []string{"table"})
 	if r == nil {
 		return nil
 	}
-	for _, c := range []prometheus.Collector{m.samples, m.skipped, m.series, m.events, m.objects, m.staleLooks, m.rollupUnits, m.rollupFailures, m.rollupPending} {
+	for _, c := range []prometheus.Collector{m.overTime, m.samples, m.skipped, m.series, m.events, m.objects, m.staleLooks, m.rollupUnits, m.rollupFailures, m.rollupPending} {
 		if err := r.Register(c); err != nil {
 			return err
 		}

@@ -9,13 +9,19 @@ import (
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
-	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/storage"
 )
 
 // ErrInexact is returned by OverTime when the store's sums could differ from what
 // Prometheus computes: load the samples instead.
-var ErrInexact = errors.New("the store cannot compute this exactly")
+var ErrInexact error = inexact{}
+
+type inexact struct{}
+
+func (inexact) Error() string { return "the store cannot compute this exactly" }
+
+// Inexact is how those who do not know this package tell it from failures.
+func (inexact) Inexact() bool { return true }
 
 // windows are the ranges (t-length, t] for t = start, start+step, … ≤ end.
 type windows struct{ start, end, step, length int64 }
@@ -76,35 +82,53 @@ type gathered struct {
 	x, y, z float64
 }
 
-// overTime is how one of PromQL's functions is gathered, and computed from that.
+// overTime is how one of PromQL's functions is gathered, and computed from that. Columns
+// are n, distinct, firstAt, lastAt, x, y and z, from rows of samples and of a rollup.
 type overTime struct {
-	columns string // n, distinct, first time, last time, x, y, z
-	add     func(a, b gathered) gathered
-	result  func(g gathered, from, to int64) (v float64, is bool, err error)
-	named   bool // the metric's name stays
+	samples, rollup string
+	add             func(a, b gathered) gathered
+	result          func(g gathered, from, to int64) (v float64, is bool, err error)
+	named           bool // the metric's name stays
+	stale           bool // stale markers matter
 }
 
-const atMilli = "toUnixTimestamp64Milli(ts)"
+// The value of a selector is that of the latest sample, unless it is a stale marker.
+const latest = ""
 
 var overTimes = map[string]overTime{
-	"sum_over_time":   {columns: sums, add: addSums, result: func(g gathered, _, _ int64) (float64, bool, error) { return g.sum() }},
-	"avg_over_time":   {columns: sums, add: addSums, result: average},
-	"count_over_time": {columns: sums, add: addSums, result: func(g gathered, _, _ int64) (float64, bool, error) { return float64(g.n), true, g.once() }},
-	"max_over_time":   {columns: "count(), countIf(NOT isNaN(value)), toInt64(0), toInt64(0), maxIf(value, NOT isNaN(value)), 0., 0.", add: extreme(math.Max), result: extremeOf},
-	"min_over_time":   {columns: "count(), countIf(NOT isNaN(value)), toInt64(0), toInt64(0), minIf(value, NOT isNaN(value)), 0., 0.", add: extreme(math.Min), result: extremeOf},
-	"last_over_time": {columns: "count(), toUInt64(0), toInt64(0), " + atMilliMax + ", argMax(value, ts), 0., 0.", add: func(_, b gathered) gathered { return b }, named: true,
-		result: func(g gathered, _, _ int64) (float64, bool, error) { return g.x, true, nil }},
-	"rate":     {columns: ends, add: addEnds, result: extrapolated(true, true)},
-	"increase": {columns: ends, add: addEnds, result: extrapolated(true, false)},
-	"delta":    {columns: ends, add: addEnds, result: extrapolated(false, false)},
+	"sum_over_time":   {samples: sums, rollup: rolledSums, add: addSums, result: func(g gathered, _, _ int64) (float64, bool, error) { return g.sum() }},
+	"avg_over_time":   {samples: sums, rollup: rolledSums, add: addSums, result: average},
+	"count_over_time": {samples: sums, rollup: rolledSums, add: addSums, result: func(g gathered, _, _ int64) (float64, bool, error) { return float64(g.n), true, g.once() }},
+	"max_over_time": {add: extreme(math.Max), result: extremeOf,
+		samples: "count(), countIf(NOT isNaN(value)), toInt64(0), toInt64(0), maxIf(value, NOT isNaN(value)), 0., 0.",
+		rollup:  "toUInt64(sum(n)), countIf(NOT isNaN(max)), toInt64(0), toInt64(0), maxIf(max, NOT isNaN(max)), 0., 0."},
+	"min_over_time": {add: extreme(math.Min), result: extremeOf,
+		samples: "count(), countIf(NOT isNaN(value)), toInt64(0), toInt64(0), minIf(value, NOT isNaN(value)), 0., 0.",
+		rollup:  "toUInt64(sum(n)), countIf(NOT isNaN(min)), toInt64(0), toInt64(0), minIf(min, NOT isNaN(min)), 0., 0."},
+	"last_over_time": {add: func(_, b gathered) gathered { return b }, named: true,
+		samples: "count(), toUInt64(0), toInt64(0), toInt64(0), argMax(value, ts), 0., 0.",
+		rollup:  "toUInt64(sum(n)), toUInt64(0), toInt64(0), toInt64(0), argMax(last, t), 0., 0.",
+		result:  func(g gathered, _, _ int64) (float64, bool, error) { return g.x, true, nil }},
+	latest: {add: func(_, b gathered) gathered { return b }, named: true, stale: true,
+		samples: "count(), toUInt64(0), toInt64(0), max(" + atMilli + "), argMax(value, ts), toFloat64(argMax(" + isStale + ", ts)), 0.",
+		rollup:  "count(), toUInt64(0), toInt64(0), argMax(toUnixTimestamp64Milli(last_ts), t), argMax(last, t), toFloat64(argMax(stale, t)), 0.",
+		result:  func(g gathered, from, _ int64) (float64, bool, error) { return g.x, g.y == 0 && g.lastAt > from, nil }},
+	"rate":     {samples: ends, rollup: rolledEnds, add: addEnds, result: extrapolated(true, true)},
+	"increase": {samples: ends, rollup: rolledEnds, add: addEnds, result: extrapolated(true, false)},
+	"delta":    {samples: ends, rollup: rolledEnds, add: addEnds, result: extrapolated(false, false)},
 }
 
 const (
-	atMilliMax = "max(" + atMilli + ")"
+	atMilli = "toUnixTimestamp64Milli(ts)"
+	isStale = "(e = 127 AND v = " + staleBits + ")"
 	// Repeated samples show as fewer times than rows.
 	sums = "count(), groupBitmap(toUInt64(" + atMilli + ")), toInt64(0), toInt64(0), sum(value), sum(abs(value)), 0."
-	ends = "length(arraySort(groupArray((" + atMilli + ", value))) AS s), toUInt64(arrayUniq(arrayMap(x -> x.1, s))), s[1].1, s[-1].1, s[1].2, s[-1].2, " +
+	// The sum of a row's absolutes is not known where it has both signs, but bounded.
+	rolledSums = "toUInt64(sum(n)) AS total, total, toInt64(0), toInt64(0), sum(rollup.sum), sum(if(rollup.min >= 0 OR rollup.max <= 0, abs(rollup.sum), greatest(abs(rollup.min), abs(rollup.max)) * n)), 0."
+	ends       = "length(arraySort(groupArray((" + atMilli + ", value))) AS s), toUInt64(arrayUniq(arrayMap(x -> x.1, s))), s[1].1, s[-1].1, s[1].2, s[-1].2, " +
 		"arraySum((c, p) -> if(c.2 < p.2, p.2, 0.), arrayPopFront(s), arrayPopBack(s))"
+	rolledEnds = "toUInt64(arraySum(x -> x.2, arraySort(groupArray((t, n, toUnixTimestamp64Milli(first_ts), toUnixTimestamp64Milli(last_ts), first, last, fell))) AS s)) AS total, total, s[1].3, s[-1].4, s[1].5, s[-1].6, " +
+		"arraySum(x -> x.7, s) + arraySum((c, p) -> if(c.5 < p.6, p.6, 0.), arrayPopFront(s), arrayPopBack(s))"
 )
 
 func (g gathered) once() error {
@@ -227,9 +251,10 @@ func (db *DB) OverTime(ctx context.Context, function string, start, end, step, w
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
-	number, condition := b.number(atMilli, w.start-w.length)
-	statement := fmt.Sprintf("SELECT id, %s AS bucket, %s FROM samples WHERE %s AND %s%s AND NOT (e = %d AND v = %d) GROUP BY id, bucket ORDER BY id, bucket",
-		number, f.columns, timeCondition(mint, maxt), of, condition, rawBits, int64(value.StaleNaN))
+	statement, args, err := db.gather(ctx, function, w, b, of, args)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := db.conn.Query(ctx, statement, args...)
 	if err != nil {
 		return nil, db.wrap(ctx, "computing over time", err)
@@ -279,6 +304,110 @@ func (db *DB) OverTime(ctx context.Context, function string, start, end, step, w
 		return nil, err
 	}
 	return set, db.wrap(ctx, "computing over time", err)
+}
+
+// gather is the statement that gives the buckets' rows, in order. What the rollups have
+// whole comes from them where windows begin and end with their rows.
+func (db *DB) gather(ctx context.Context, function string, w windows, b buckets, of string, args []any) (string, []any, error) {
+	f := overTimes[function]
+	from, to := w.start-w.length, w.end
+	number, condition := b.number(atMilli, from)
+	if !f.stale {
+		condition += " AND NOT " + isStale
+	}
+	samples := func(from int64) string {
+		return fmt.Sprintf("SELECT id, %s AS bucket, %s FROM samples WHERE %s%s AND %s%s GROUP BY id, bucket", number, f.samples, timeCondition(from+1, to), b.only(from, to, w), of, condition)
+	}
+	const order = " ORDER BY id, bucket"
+	r := rollupFor(function, w, b)
+	if r.width == 0 {
+		db.metrics.overTime.WithLabelValues("samples").Inc()
+		return samples(from) + order, args, nil
+	}
+	open, err := db.Unrolled(ctx, from, to)
+	if err != nil {
+		return "", nil, err
+	}
+	// From the first stretch on that is not in the rollups, the samples are read.
+	until := to
+	for _, s := range open {
+		until = min(until, s.From)
+	}
+	whole := from // what lies up to here is asked of the rollups: no bucket reaches over it
+	if function == latest {
+		whole = w.start
+	}
+	if until < whole || until == from {
+		db.metrics.overTime.WithLabelValues("samples").Inc()
+		return samples(from) + order, args, nil
+	}
+	until -= (until - whole) % b.distance()
+	db.metrics.overTime.WithLabelValues(r.table).Inc()
+	const at = "(toInt64(toUnixTimestamp(t)) * 1000)"
+	begin := from
+	rowNumber, rowCondition := b.number(at, from)
+	rowCondition += " AND n > 0"
+	if function == latest { // the row that ends with the window, whatever is in it
+		begin = w.start - r.width
+		rowNumber = fmt.Sprintf("intDiv(%s - %d, %d)", at, w.start, b.distance())
+		rowCondition = fmt.Sprintf(" AND (%s - %d) %% %d = 0", at, w.start, b.distance())
+	}
+	statement := fmt.Sprintf("SELECT id, %s AS bucket, %s FROM %s AS rollup FINAL WHERE t > toDateTime(%d, 'UTC') AND t <= toDateTime(%d, 'UTC')%s AND %s%s GROUP BY id, bucket",
+		rowNumber, f.rollup, r.table, max(begin, 0)/1000, until/1000, r.days(begin, until), of, rowCondition)
+	if until < to {
+		statement += " UNION ALL " + samples(until)
+	}
+	return "SELECT * FROM (" + statement + ")" + order, args, nil
+}
+
+// rollup is a table of rollups and how much time a row has.
+type rollup struct {
+	table string
+	width int64
+}
+
+// days narrows a range of rows by the first column of the table's key.
+func (r rollup) days(from, to int64) string {
+	if r.table != "rollup_5m" {
+		return ""
+	}
+	return fmt.Sprintf(" AND intDiv(toUnixTimestamp(t), 86400) BETWEEN %d AND %d", max(from, 0)/dayMillis, to/dayMillis)
+}
+
+// rollupFor is the coarsest table in which windows are whole rows. The latest sample is
+// also that of a longer row: its time says whether it is recent enough.
+func rollupFor(function string, w windows, b buckets) rollup {
+	for _, r := range []rollup{{"rollup_1h", 3600_000}, {"rollup_5m", 300_000}} {
+		if function == latest && w.length <= r.width && b.period > 0 && w.start%r.width == 0 && b.period%r.width == 0 {
+			return r
+		}
+		if function != latest && b.width%r.width == 0 && b.distance()%r.width == 0 && (w.start-w.length)%r.width == 0 {
+			return r
+		}
+	}
+	return rollup{}
+}
+
+// distance is from one bucket to the next.
+func (b buckets) distance() int64 { return max(b.width, b.period) }
+
+// only narrows the key's buckets to those that windows far apart touch.
+func (b buckets) only(from, to int64, w windows) string {
+	if b.period < 2*bucketMillis {
+		return ""
+	}
+	var numbers []uint64
+	for t := w.start; t <= w.end; t += w.step {
+		for k := max(t-w.length+1, 0) / bucketMillis; k <= max(t, 0)/bucketMillis; k++ {
+			if n := len(numbers); (n == 0 || numbers[n-1] < uint64(k)) && t > from && t <= to {
+				numbers = append(numbers, uint64(k))
+			}
+		}
+	}
+	if len(numbers) == 0 || len(numbers) > 10_000 {
+		return ""
+	}
+	return " AND " + bucket + " IN (" + joinIDs(numbers) + ")"
 }
 
 // find returns the series that match, and a condition that selects them in samples.

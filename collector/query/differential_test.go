@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/promql"
@@ -54,29 +53,41 @@ func TestDifferential(t *testing.T) {
 			t.Fatal("and so on")
 		}
 	}
-	pushed := testutil.ToFloat64(metric(t, d.registry, "mcloud_query_pushdown_queries_total"))
-	t.Logf("%d queries, %d values, %.0f of them pushed down", n, values, pushed)
-	if values < 20*n || int(pushed) < n/20 {
-		t.Errorf("the queries find too little (%d values, %.0f pushed down)", values, pushed)
+	counts := d.counters(t)
+	t.Logf("%d queries, %d values, %v", n, values, counts)
+	if values < 20*n || counts["mcloud_query_pushdown_queries_total"] < n/20 {
+		t.Errorf("the queries find too little: %d values, %v", values, counts)
+	}
+	if n := counts["mcloud_query_pushdown_fallbacks_total error"] + counts["mcloud_query_pushdown_fallbacks_total store away"]; n > 0 {
+		t.Errorf("the store failed %d times", n)
+	}
+	for _, table := range []string{"samples", "rollup_5m", "rollup_1h"} {
+		if counts["mcloud_store_over_time_total "+table] == 0 {
+			t.Errorf("no query was computed from %s", table)
+		}
 	}
 }
 
-// metric is a counter of a registry as a Collector.
-func metric(t *testing.T, r *prometheus.Registry, name string) prometheus.Collector {
+// counters are those of the registry, with their label's value.
+func (d *differential) counters(t *testing.T) map[string]int {
 	t.Helper()
-	families, err := r.Gather()
+	families, err := d.registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
+	all := map[string]int{}
 	for _, f := range families {
-		if f.GetName() == name {
-			c := prometheus.NewCounter(prometheus.CounterOpts{Name: "x"})
-			c.Add(f.GetMetric()[0].GetCounter().GetValue())
-			return c
+		for _, m := range f.GetMetric() {
+			name := f.GetName()
+			for _, l := range m.GetLabel() {
+				name += " " + l.GetValue()
+			}
+			if c := m.GetCounter(); c != nil && c.GetValue() > 0 && (strings.Contains(name, "pushdown") || strings.Contains(name, "over_time")) {
+				all[name] = int(c.GetValue())
+			}
 		}
 	}
-	t.Fatalf("no metric %s", name)
-	return nil
+	return all
 }
 
 // The samples lie in [begin, finish]; the hot storage has those from hotFrom on.
@@ -100,6 +111,8 @@ func newDifferential(t *testing.T, r *rand.Rand) *differential {
 	theirs, hot := openTSDB(t, options), openTSDB(t, options)
 	t.Cleanup(func() { _ = theirs.Close(); _ = hot.Close() })
 	tables := newTables(t, 10*365*24*time.Hour)
+	tables.now = func() time.Time { return time.UnixMilli(begin + 6*3600_000 + 1200_000) }
+	tables.registry = prometheus.NewRegistry()
 	long := tables.open(t)
 	t.Cleanup(func() { _ = long.Close() })
 
@@ -129,7 +142,11 @@ func newDifferential(t *testing.T, r *rand.Rand) *differential {
 	if err := long.WriteSamples(t.Context(), "all", batch); err != nil {
 		t.Fatal(err)
 	}
-	d := &differential{theirs: theirs, registry: prometheus.NewRegistry()}
+	// Of the nine hours, six are in the rollups.
+	if _, err := long.Roll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d := &differential{theirs: theirs, registry: tables.registry}
 	var err error
 	if d.ours, err = query.New(query.Options{Hot: hot, LongTerm: long, Evaluator: long, Registerer: d.registry}); err != nil {
 		t.Fatal(err)
@@ -320,13 +337,16 @@ func (g *generator) pick(from ...string) string { return from[g.IntN(len(from))]
 
 func (g *generator) steps() steps {
 	at := begin + g.Int64N(finish-begin+1200_000)
-	if g.IntN(2) == 0 {
+	switch g.IntN(3) {
+	case 0:
 		at -= at % 300_000
+	case 1:
+		at -= at % 3600_000
 	}
 	if g.IntN(4) == 0 {
 		return steps{at, at, 0}
 	}
-	step := []int64{15_000, 60_000, 97_000, 300_000, 600_000, 3600_000}[g.IntN(6)]
+	step := []int64{15_000, 60_000, 97_000, 300_000, 600_000, 3600_000, 3600_000, 5400_000}[g.IntN(8)]
 	end := min(at+step*g.Int64N(60), finish+1200_000)
 	if end < at {
 		end = at
@@ -362,7 +382,7 @@ func (g *generator) rangeSelector() string {
 	if g.IntN(8) == 0 {
 		return g.instant(1) + "[" + g.pick("10m", "30m", "1h") + ":" + g.pick("1m", "90s", "5m", "") + "]" + g.when()
 	}
-	return g.selector() + "[" + g.pick("1m", "2m", "5m", "10m", "1h", "90m", "2h", "47s") + "]" + g.when()
+	return g.selector() + "[" + g.pick("1m", "2m", "5m", "10m", "1h", "1h", "90m", "2h", "47s") + "]" + g.when()
 }
 
 func (g *generator) overTime() string {

@@ -23,13 +23,14 @@ import (
 
 // Evaluator computes functions over time in the long-term store.
 type Evaluator interface {
-	// CanOverTime tells whether it knows a function of PromQL.
+	// CanOverTime tells whether it knows a function of PromQL, or "", which stands for a
+	// selector: the latest sample in the window unless that is a stale marker.
 	CanOverTime(function string) bool
 	// OverTime gives, for every series that matches and every t = start, start+step, … ≤
 	// end, what the function makes of the samples in (t-window, t]: a sample at t, none
 	// where there is no value. Labels are those of the function's result. Times are in
-	// milliseconds, step may be 0 when start is end. An answer that would differ from
-	// Prometheus's by more than 1e-9 has to be an error.
+	// milliseconds, step may be 0 when start is end. An answer that could differ from
+	// Prometheus's by more than 1e-9 has to be an error with a method Inexact() bool.
 	OverTime(ctx context.Context, function string, start, end, step, window int64, matchers ...*labels.Matcher) ([]storage.Series, error)
 }
 
@@ -42,9 +43,12 @@ type Evaluator interface {
 type PushDown struct {
 	promql.QueryEngine // does the rest
 	Parser             parser.Parser
-	// MinWindow is the shortest range that is left to the store (10 min): over fewer
-	// samples it costs more to compute than to send them.
+	// MinWindow is the shortest range that is left to the store, and the shortest step at
+	// which it is asked for single samples (10 min): fewer samples cost more to compute
+	// than to send.
 	MinWindow time.Duration
+	// Lookback is the engine's (5 min).
+	Lookback time.Duration
 	// DelayedNames says that the engine removes metric names at the end of a query; then
 	// names inside of it have to be kept, which the store does not.
 	DelayedNames bool
@@ -62,7 +66,7 @@ func WithPushDown(ctx context.Context, on bool) context.Context {
 
 // NewInstantQuery implements promql.QueryEngine.
 func (p *PushDown) NewInstantQuery(ctx context.Context, q storage.Queryable, o promql.QueryOpts, expr string, at time.Time) (promql.Query, error) {
-	return p.query(q, expr, grid{at.UnixMilli(), at.UnixMilli(), 0}, func(q storage.Queryable, expr string) (promql.Query, error) {
+	return p.query(q, o, expr, grid{at.UnixMilli(), at.UnixMilli(), 0}, func(q storage.Queryable, expr string) (promql.Query, error) {
 		return p.QueryEngine.NewInstantQuery(ctx, q, o, expr, at)
 	}, func(expr string, g grid) (promql.Query, error) {
 		return p.QueryEngine.NewInstantQuery(ctx, q, o, expr, time.UnixMilli(g.start))
@@ -71,7 +75,7 @@ func (p *PushDown) NewInstantQuery(ctx context.Context, q storage.Queryable, o p
 
 // NewRangeQuery implements promql.QueryEngine.
 func (p *PushDown) NewRangeQuery(ctx context.Context, q storage.Queryable, o promql.QueryOpts, expr string, start, end time.Time, step time.Duration) (promql.Query, error) {
-	return p.query(q, expr, grid{start.UnixMilli(), end.UnixMilli(), step.Milliseconds()}, func(q storage.Queryable, expr string) (promql.Query, error) {
+	return p.query(q, o, expr, grid{start.UnixMilli(), end.UnixMilli(), step.Milliseconds()}, func(q storage.Queryable, expr string) (promql.Query, error) {
 		return p.QueryEngine.NewRangeQuery(ctx, q, o, expr, start, end, step)
 	}, func(expr string, g grid) (promql.Query, error) {
 		return p.QueryEngine.NewRangeQuery(ctx, q, o, expr, time.UnixMilli(g.start), time.UnixMilli(g.end), step)
@@ -96,17 +100,24 @@ func (g grid) before(t int64) (early, late *grid) {
 	return &grid{g.start, first - g.step, g.step}, &grid{first, g.end, g.step}
 }
 
-func (p *PushDown) query(q storage.Queryable, expr string, g grid, whole func(storage.Queryable, string) (promql.Query, error), part func(string, grid) (promql.Query, error)) (promql.Query, error) {
+func (p *PushDown) query(q storage.Queryable, o promql.QueryOpts, expr string, g grid, whole func(storage.Queryable, string) (promql.Query, error), part func(string, grid) (promql.Query, error)) (promql.Query, error) {
 	plain, err := whole(q, expr)
 	ours, is := q.(*Queryable)
 	if err != nil || !is || ours.opts.Evaluator == nil || g.step == 0 && g.start != g.end || g.end < g.start {
 		return plain, err
 	}
+	lookback := p.Lookback
+	if lookback <= 0 {
+		lookback = Limits{}.WithDefaults().LookbackDelta
+	}
+	if o != nil && o.LookbackDelta() > 0 {
+		lookback = o.LookbackDelta()
+	}
 	start, err := ours.opts.Hot.StartTime()
 	if err != nil {
 		return plain, nil // the query meets the same error and reports it
 	}
-	calls := p.candidates(ours, expr, g, start)
+	calls := p.candidates(ours, expr, g, lookback, start)
 	if len(calls) == 0 {
 		return plain, nil
 	}
@@ -117,39 +128,57 @@ func (p *PushDown) query(q storage.Queryable, expr string, g grid, whole func(st
 type call struct {
 	expr        string // as it was written
 	at          int    // where, in bytes
-	function    string
+	function    string // "" for a selector: the latest sample of the lookback
 	window      int64
 	offset      int64
 	matchers    []*labels.Matcher
 	name        string           // the metric's
 	early, late *grid            // the steps of the store, and those with hot samples; late may be nil
+	plain       bool             // no range that is an expression
 	selector    parser.Node      // for positions in annotations
 	samples     []storage.Series // the result
 	warnings    annotations.Annotations
 }
 
 // candidates finds the calls that can be pushed down, in the order of the text.
-func (p *PushDown) candidates(q *Queryable, expr string, g grid, hotStart int64) []*call {
+func (p *PushDown) candidates(q *Queryable, expr string, g grid, lookback time.Duration, hotStart int64) []*call {
 	parsed, err := p.Parser.ParseExpr(expr)
 	if err != nil {
 		return nil
 	}
 	var calls []*call
 	parser.Inspect(parsed, func(node parser.Node, path []parser.Node) error {
-		c, is := node.(*parser.Call)
-		if !is || len(c.Args) != 1 {
+		one := &call{}
+		var selector parser.Expr
+		switch n := node.(type) {
+		case *parser.Call:
+			if len(n.Args) != 1 {
+				return nil
+			}
+			m, is := n.Args[0].(*parser.MatrixSelector)
+			if !is || !q.opts.Evaluator.CanOverTime(n.Func.Name) {
+				return nil
+			}
+			one.function, one.window, one.selector, selector = n.Func.Name, m.Range.Milliseconds(), m, m.VectorSelector
+			one.plain = m.RangeExpr == nil
+		case *parser.VectorSelector:
+			if len(path) > 0 {
+				if _, is := path[len(path)-1].(*parser.MatrixSelector); is {
+					return nil
+				}
+			}
+			if g.step < p.minWindow().Milliseconds() || !q.opts.Evaluator.CanOverTime("") {
+				return nil
+			}
+			one.window, one.selector, selector, one.plain = lookback.Milliseconds(), n, n, true
+		default:
 			return nil
 		}
-		m, is := c.Args[0].(*parser.MatrixSelector)
-		if !is || !q.opts.Evaluator.CanOverTime(c.Func.Name) {
-			return nil
-		}
-		reason, one := p.candidate(c, m, path, g, hotStart)
-		if reason != "" {
+		if reason := p.candidate(one, selector, path, g, hotStart); reason != "" {
 			q.metrics.kept.WithLabelValues(reason).Inc()
 			return nil
 		}
-		pos := c.PositionRange()
+		pos := node.PositionRange()
 		one.at, one.expr = int(pos.Start), expr[pos.Start:pos.End]
 		calls = append(calls, one)
 		return nil
@@ -158,13 +187,13 @@ func (p *PushDown) candidates(q *Queryable, expr string, g grid, hotStart int64)
 	return calls
 }
 
-// candidate returns a reason why a call cannot be pushed down, or what it asks.
-func (p *PushDown) candidate(c *parser.Call, m *parser.MatrixSelector, path []parser.Node, g grid, hotStart int64) (string, *call) {
-	s, is := m.VectorSelector.(*parser.VectorSelector)
+// candidate returns a reason why a call cannot be pushed down, or fills in what it asks.
+func (p *PushDown) candidate(one *call, selector parser.Expr, path []parser.Node, g grid, hotStart int64) string {
+	s, is := selector.(*parser.VectorSelector)
 	if !is {
-		return "expression", nil
+		return "expression"
 	}
-	one := &call{function: c.Func.Name, window: m.Range.Milliseconds(), offset: s.OriginalOffset.Milliseconds(), matchers: s.LabelMatchers, selector: m}
+	one.offset, one.matchers = s.OriginalOffset.Milliseconds(), s.LabelMatchers
 	for _, match := range s.LabelMatchers {
 		if match.Name == model.MetricNameLabel && match.Type == labels.MatchEqual && match.Value != "" {
 			one.name = match.Value
@@ -173,32 +202,32 @@ func (p *PushDown) candidate(c *parser.Call, m *parser.MatrixSelector, path []pa
 	one.early, one.late = g.before(addSaturated(hotStart, one.offset))
 	switch {
 	case one.early == nil:
-		return "hot", nil
+		return "hot"
 	case s.Timestamp != nil || s.StartOrEnd != 0:
-		return "at modifier", nil
-	case s.OriginalOffsetExpr != nil || m.RangeExpr != nil || s.Anchored || s.Smoothed:
-		return "expression", nil
+		return "at modifier"
+	case s.OriginalOffsetExpr != nil || !one.plain || s.Anchored || s.Smoothed:
+		return "expression"
 	case one.name == "":
 		// Series of several metrics may be the same without their names, which is an error.
-		return "several metrics", nil
-	case m.Range < p.minWindow():
-		return "short range", nil
+		return "several metrics"
+	case one.function != "" && one.window < p.minWindow().Milliseconds():
+		return "short range"
 	}
 	for i, above := range path {
 		switch n := above.(type) {
 		case *parser.SubqueryExpr:
-			return "subquery", nil
+			return "subquery"
 		case *parser.Call:
 			// These look at the selector itself.
-			if n.Func.Name == "absent" || n.Func.Name == "info" {
-				return n.Func.Name, nil
+			if n.Func.Name == "absent" || n.Func.Name == "info" || n.Func.Name == "timestamp" {
+				return n.Func.Name
 			}
 		}
 		if p.DelayedNames && i > 0 {
-			return "name kept", nil
+			return "name kept"
 		}
 	}
-	return "", one
+	return ""
 }
 
 func (p *PushDown) minWindow() time.Duration {
@@ -288,7 +317,11 @@ func (q *pushedQuery) compute(ctx context.Context, c *call) (reason string) {
 		if errors.Is(err, errPaused) || q.queryable.opts.Unavailable(err) {
 			return "store away"
 		}
-		return "inexact"
+		var inexact interface{ Inexact() bool }
+		if errors.As(err, &inexact) && inexact.Inexact() {
+			return "inexact"
+		}
+		return "error"
 	}
 	var late promql.Matrix
 	if c.late != nil {
