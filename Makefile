@@ -8,7 +8,7 @@ export GO
 LAB      := deploy/lab/lab
 BENCH    ?= .
 
-.PHONY: help build run test test-unit test-query check bench bench-exporter fuzz lab-up lab-seed lab-down lab-status e2e prepare prepare-test clean
+.PHONY: help build run test test-unit test-query check bench bench-exporter bench-store fuzz lab-up lab-seed lab-down lab-status e2e prepare prepare-test clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,12 @@ bench-exporter: ## the exporter against a simulated cloud of full size: calls, t
 	@mkdir -p bin
 	$(GO) build -buildvcs=false -o bin/bench-exporter ./cmd/bench-exporter
 	bin/bench-exporter $(ARGS)
+
+bench-store: ## long queries of the store beside Prometheus's own TSDB: processor and time (ARGS="-long-series 100")
+	@deploy/prepare/prepare unit
+	@mkdir -p bin
+	$(GO) build -buildvcs=false -o bin/bench-store ./cmd/bench-store
+	bin/bench-store $(ARGS)
 
 fuzz: ## every fuzz target for FUZZTIME (10m), FUZZ=regexp picks packages
 	@TAGS=$(TAGS) deploy/prepare/fuzz
