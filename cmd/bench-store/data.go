@@ -75,7 +75,7 @@ func openOurs(ctx context.Context, dir string, retention time.Duration) (*ours, 
 	running, stop := context.WithCancel(context.Background())
 	o := &ours{store: store, stop: stop, done: make(chan error, 1)}
 	go func() { o.done <- store.Run(running) }()
-	o.DB, err = clickhouse.Open(ctx, clickhouse.Options{URL: store.URL(), Database: embedded.Database, Retention: retention, MaxSamples: 500_000_000, ReadTimeout: time.Hour})
+	o.DB, err = clickhouse.Open(ctx, clickhouse.Options{URL: store.URL(), Database: embedded.Database, Retention: clickhouse.Retention{Ages: clickhouse.Ages{Raw: retention, FiveMinutes: clickhouse.Forever}}, MaxSamples: 500_000_000, ReadTimeout: time.Hour})
 	if err == nil {
 		err = o.Migrate(ctx)
 	}

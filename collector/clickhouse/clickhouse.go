@@ -40,9 +40,9 @@ type Options struct {
 	CAFile string
 	// ReadTimeout and WriteTimeout bound one call; 2 min and 1 min when 0.
 	ReadTimeout, WriteTimeout time.Duration
-	// Retention is how long samples are kept, whole days; 400 days when 0. Events
-	// and objects are kept for ever.
-	Retention time.Duration
+	// Retention is how long samples and rollups are kept, DefaultAges where it is
+	// 0: see Retain. Events and objects are kept for ever.
+	Retention Retention
 	// MaxSamples bounds what one Select loads, 50 million when 0.
 	MaxSamples int
 	// Connections bounds those at a time, 8 when 0.
@@ -98,11 +98,9 @@ func New(o Options) (*DB, error) {
 	if o.WriteTimeout == 0 {
 		o.WriteTimeout = time.Minute
 	}
-	if o.Retention == 0 {
-		o.Retention = 400 * 24 * time.Hour
-	}
-	if o.Retention < 24*time.Hour {
-		return nil, fmt.Errorf("store retention %s: samples are kept for a day at least", o.Retention)
+	o.Retention = o.Retention.withDefaults()
+	if err := o.Retention.validate(); err != nil {
+		return nil, err
 	}
 	if o.MaxSamples == 0 {
 		o.MaxSamples = 50_000_000

@@ -12,6 +12,7 @@ type metrics struct {
 	staleLooks                       prometheus.Counter
 	rollupUnits, rollupFailures      prometheus.Counter
 	rollupPending                    prometheus.Gauge
+	dropped                          *prometheus.CounterVec
 }
 
 func (m *metrics) init(r prometheus.Registerer) error {
@@ -32,10 +33,13 @@ func (m *metrics) init(r prometheus.Registerer) error {
 	m.overTime = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "mcloud", Subsystem: "store", Name: "over_time_total", Help: "Functions computed in the store, by the coarsest table that was read: samples, rollup_5m or rollup_1h.",
 	}, []string{"table"})
+	m.dropped = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "mcloud", Subsystem: "store", Name: "retention_drops_total", Help: "Partitions that retention dropped, whole or some metrics of, by table.",
+	}, []string{"table"})
 	if r == nil {
 		return nil
 	}
-	for _, c := range []prometheus.Collector{m.overTime, m.samples, m.skipped, m.series, m.events, m.objects, m.staleLooks, m.rollupUnits, m.rollupFailures, m.rollupPending} {
+	for _, c := range []prometheus.Collector{m.overTime, m.samples, m.skipped, m.series, m.events, m.objects, m.staleLooks, m.rollupUnits, m.rollupFailures, m.rollupPending, m.dropped} {
 		if err := r.Register(c); err != nil {
 			return err
 		}

@@ -143,18 +143,25 @@ func (db *DB) countBuckets(ctx context.Context, from, to unit) (map[unit]uint64,
 	return counts, db.wrap(ctx, doing, err)
 }
 
-// RunRollups rolls up every period until ctx ends.
-func (db *DB) RunRollups(ctx context.Context, period time.Duration) {
+// Upkeep rolls up every period and applies the retention every hour, until ctx
+// ends. Any number of processes may do it for one store.
+func (db *DB) Upkeep(ctx context.Context, period time.Duration) {
 	ticker := time.NewTicker(period)
 	defer ticker.Stop()
+	var retained time.Time
 	for failing := false; ; {
 		began := time.Now()
 		units, err := db.Roll(ctx)
+		if err == nil && time.Since(retained) >= time.Hour {
+			if err = db.Retain(ctx); err == nil {
+				retained = time.Now()
+			}
+		}
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil && !failing:
-			db.options.Logger.Error("rollups cannot be computed; long questions are answered from the samples until they can", "error", err)
+			db.options.Logger.Error("rollups and retention wait; long questions are answered from the samples until they can be done", "error", err)
 		case err == nil && units > 0:
 			db.options.Logger.Debug("rolled up", "units", units, "seconds", time.Since(began).Seconds())
 		}

@@ -95,7 +95,7 @@ func newTables(t testing.TB, retention time.Duration) *tables {
 
 func (s *tables) open(t testing.TB) *clickhouse.DB {
 	t.Helper()
-	o := clickhouse.Options{URL: s.url, Database: s.database, Retention: s.retention, Now: s.now}
+	o := clickhouse.Options{URL: s.url, Database: s.database, Retention: clickhouse.Retention{Ages: clickhouse.Ages{Raw: s.retention, FiveMinutes: clickhouse.Forever}}, Now: s.now}
 	if s.registry != nil {
 		o.Registerer = s.registry
 	}
