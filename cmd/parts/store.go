@@ -42,6 +42,8 @@ func EmbeddedStore(f config.File, logger *slog.Logger) Part {
 				User:        f.Store.User,
 				Password:    password,
 				MemoryBytes: int64(f.Store.Memory),
+				CacheBytes:  int64(f.Store.Cache),
+				Threads:     f.Store.Threads,
 				Logger:      logger,
 			})
 			if err != nil {
@@ -74,12 +76,45 @@ func NewStore(f config.File, logger *slog.Logger) *Store {
 	return &Store{
 		options: clickhouse.Options{
 			URL: f.Store.Address(), Database: f.Store.Database, User: f.Store.User, PasswordFile: f.Store.PasswordFile, CAFile: f.Store.CA,
-			Retention: time.Duration(f.Store.Retention), MaxSamples: f.Collector.Query.Samples, Logger: logger,
+			Retention: retention(f.Store.Retention), MaxSamples: f.Collector.Query.Samples, Logger: logger,
 		},
 		logger: logger,
 		ready:  make(chan struct{}),
 		err:    fmt.Errorf("%w: it is being connected to", clickhouse.ErrUnavailable),
 	}
+}
+
+// retention puts the configuration's into the store's words.
+func retention(r config.Retention) clickhouse.Retention {
+	ages := func(raw, five, hour config.Age) clickhouse.Ages {
+		return clickhouse.Ages{Raw: raw.Duration, FiveMinutes: five.Duration, Hour: hour.Duration}
+	}
+	all := clickhouse.Retention{Ages: ages(r.Raw, r.FiveMinutes, r.Hour)}
+	for _, c := range r.Classes {
+		all.Classes = append(all.Classes, clickhouse.Class{Name: c.Name, Metrics: c.Metrics.Regexp, Ages: ages(c.Raw, c.FiveMinutes, c.Hour)})
+	}
+	return all
+}
+
+// upkeepPeriod is how often the collector looks for hours to roll up.
+const upkeepPeriod = time.Minute
+
+// Upkeep computes the store's rollups and applies its retention. One process
+// should do it; several are no harm.
+func (s *Store) Upkeep() Part {
+	return Part{Name: "store upkeep", Optional: true, Run: func(ctx context.Context) error {
+		select {
+		case <-s.ready:
+		case <-ctx.Done():
+			return nil
+		}
+		if db, err := s.DB(); db != nil {
+			db.Upkeep(ctx, upkeepPeriod)
+		} else {
+			return err
+		}
+		return nil
+	}}
 }
 
 // Embed is the embedded store in the same process. The client then waits for it,
