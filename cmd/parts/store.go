@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -36,7 +35,7 @@ func EmbeddedStore(f config.File, logger *slog.Logger) Part {
 				return err
 			}
 			s, err := embedded.Open(embedded.Options{
-				Path:        filepath.Join(f.DataDir, "store"),
+				Path:        storeDir(f),
 				Library:     f.Store.Library,
 				Listen:      f.Store.Listen,
 				User:        f.Store.User,
@@ -74,13 +73,17 @@ type Store struct {
 // NewStore makes the client of f's store.
 func NewStore(f config.File, logger *slog.Logger) *Store {
 	return &Store{
-		options: clickhouse.Options{
-			URL: f.Store.Address(), Database: f.Store.Database, User: f.Store.User, PasswordFile: f.Store.PasswordFile, CAFile: f.Store.CA,
-			Retention: retention(f.Store.Retention), MaxSamples: f.Collector.Query.Samples, Logger: logger,
-		},
-		logger: logger,
-		ready:  make(chan struct{}),
-		err:    fmt.Errorf("%w: it is being connected to", clickhouse.ErrUnavailable),
+		options: storeOptions(f, logger),
+		logger:  logger,
+		ready:   make(chan struct{}),
+		err:     fmt.Errorf("%w: it is being connected to", clickhouse.ErrUnavailable),
+	}
+}
+
+func storeOptions(f config.File, logger *slog.Logger) clickhouse.Options {
+	return clickhouse.Options{
+		URL: f.Store.Address(), Database: f.Store.Database, User: f.Store.User, PasswordFile: f.Store.PasswordFile, CAFile: f.Store.CA,
+		Retention: retention(f.Store.Retention), MaxSamples: f.Collector.Query.Samples, Logger: logger,
 	}
 }
 
