@@ -50,7 +50,7 @@ bench-exporter: ## the exporter against a simulated cloud of full size: calls, t
 	$(GO) build -buildvcs=false -o bin/bench-exporter ./cmd/bench-exporter
 	bin/bench-exporter $(ARGS)
 
-bench-store: ## long queries of the store beside Prometheus's own TSDB: processor and time (ARGS="-long-series 100")
+bench-store: ## the store beside Prometheus's own TSDB: remote write, memory, disk, long queries (ARGS="-only disk")
 	@deploy/prepare/prepare unit
 	@mkdir -p bin
 	$(GO) build -buildvcs=false -o bin/bench-store ./cmd/bench-store

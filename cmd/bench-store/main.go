@@ -1,7 +1,7 @@
-// Command bench-store measures what queries over long ranges cost in the long-term
-// store, beside Prometheus's own TSDB with the same samples, in one run on one machine:
-// both are asked through the same engine, in the same process, and their answers are
-// compared.
+// Command bench-store measures the store beside Prometheus's own TSDB with the same
+// samples, in one run on one machine: what remote write costs until every sample is
+// kept, the bytes that a sample takes, and queries over long ranges, which are asked
+// through the same engine, in the same process, and compared.
 //
 // It prints what it measured and fails only when it cannot measure, or when two answers
 // are not the same.
@@ -25,17 +25,32 @@ type size struct {
 	longSeries, longDays  int // every 60 s
 	rounds                int
 	dir                   string
+	activeSeries, scrapes int // for ingest
+	diskSeries, diskHours int
+	only                  string
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if what := os.Getenv(childEnv); what != "" {
+		if err := receiver(ctx, what); err != nil {
+			fmt.Fprintln(os.Stderr, "bench-store:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	var s size
 	flag.IntVar(&s.wideSeries, "wide-series", 10_000, "series with a sample every 15 s")
 	flag.IntVar(&s.wideHours, "wide-hours", 6, "how long they are")
 	flag.IntVar(&s.longSeries, "long-series", 1000, "series with a sample every 60 s")
 	flag.IntVar(&s.longDays, "long-days", 90, "how long they are")
 	flag.IntVar(&s.rounds, "rounds", 3, "times each query is asked; the least is shown")
+	flag.IntVar(&s.activeSeries, "active-series", 100_000, "series that remote write sends")
+	flag.IntVar(&s.scrapes, "scrapes", 20, "times each of them is sent")
+	flag.IntVar(&s.diskSeries, "disk-series", 1000, "series, every 15 s, whose bytes on disk are counted")
+	flag.IntVar(&s.diskHours, "disk-hours", 24, "how long they are")
+	flag.StringVar(&s.only, "only", "", "ingest, disk or queries (default: all)")
 	flag.StringVar(&s.dir, "dir", "", "an empty directory for the data (default: a temporary one)")
 	flag.Parse()
 	if err := run(ctx, s); err != nil && !errors.Is(err, flag.ErrHelp) {
@@ -55,6 +70,19 @@ func run(ctx context.Context, s size) (err error) {
 		defer func() { err = errors.Join(err, os.RemoveAll(s.dir)) }()
 	}
 	fmt.Println(machine())
+	if s.only == "" || s.only == "ingest" {
+		if err := ingest(ctx, s.activeSeries, s.scrapes, filepath.Join(s.dir, "ingest")); err != nil {
+			return err
+		}
+	}
+	if s.only == "" || s.only == "disk" {
+		if err := disk(ctx, s.diskSeries, s.diskHours, filepath.Join(s.dir, "disk")); err != nil {
+			return err
+		}
+	}
+	if s.only == "ingest" || s.only == "disk" {
+		return nil
+	}
 	fmt.Printf("data: %d series × %d h at 15 s and %d series × %d d at 60 s, half counters, half gauges; peer: Prometheus v0.315.0's TSDB, blocks of one day, in the same process\n",
 		s.wideSeries, s.wideHours, s.longSeries, s.longDays)
 	end := time.Now().UTC().Truncate(24 * time.Hour)
