@@ -25,6 +25,7 @@ import (
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/util/features"
 	"github.com/prometheus/prometheus/util/notifications"
 	apiv1 "github.com/prometheus/prometheus/web/api/v1"
 
@@ -87,6 +88,7 @@ func New(o Options) http.Handler {
 	if o.Records != nil {
 		mux.Handle(mcloud.RecordsPath, o.Records)
 	}
+	mux.Handle("GET /federate", federate(o))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{Registry: o.Registry, MaxRequestsInFlight: 8, Timeout: 10 * time.Second}))
 	mux.HandleFunc("GET /-/healthy", says(http.StatusOK, "mCloud collector is healthy.\n"))
 	mux.HandleFunc("GET /-/ready", says(http.StatusOK, "mCloud collector is ready.\n"))
@@ -207,7 +209,7 @@ func newPrometheusAPI(o Options) *apiv1.API {
 		typeAndUnitLabels,
 		appendMetadata,
 		nil, // no error codes of our own
-		nil, // no registry of features
+		features.NewRegistry(),
 		apiv1.OpenAPIOptions{ExternalURL: o.ExternalURL.String(), Version: o.Version, MaxSearchLimit: maxSearchLimit},
 		o.Parser,
 	)
