@@ -122,9 +122,9 @@ const (
 	atMilli = "toUnixTimestamp64Milli(ts)"
 	isStale = "(e = 127 AND v = " + staleBits + ")"
 	// Repeated samples show as fewer times than rows.
-	sums = "count(), groupBitmap(toUInt64(" + atMilli + ")), toInt64(0), toInt64(0), sum(value), sum(abs(value)), 0."
+	sums = "count(), groupBitmap(toUInt64(" + atMilli + ")), toInt64(0), toInt64(0), sumKahan(value), sum(abs(value)), 0."
 	// The sum of a row's absolutes is not known where it has both signs, but bounded.
-	rolledSums = "toUInt64(sum(n)) AS total, total, toInt64(0), toInt64(0), sum(rollup.sum), sum(if(rollup.min >= 0 OR rollup.max <= 0, abs(rollup.sum), greatest(abs(rollup.min), abs(rollup.max)) * n)), 0."
+	rolledSums = "toUInt64(sum(n)) AS total, total, toInt64(0), toInt64(0), sumKahan(rollup.sum), sum(if(rollup.min >= 0 OR rollup.max <= 0, abs(rollup.sum), greatest(abs(rollup.min), abs(rollup.max)) * n)), 0."
 	ends       = "length(arraySort(groupArray((" + atMilli + ", value))) AS s), toUInt64(arrayUniq(arrayMap(x -> x.1, s))), s[1].1, s[-1].1, s[1].2, s[-1].2, " +
 		"arraySum((c, p) -> if(c.2 < p.2, p.2, 0.), arrayPopFront(s), arrayPopBack(s))"
 	rolledEnds = "toUInt64(arraySum(x -> x.2, arraySort(groupArray((t, n, toUnixTimestamp64Milli(first_ts), toUnixTimestamp64Milli(last_ts), first, last, fell))) AS s)) AS total, total, s[1].3, s[-1].4, s[1].5, s[-1].6, " +
@@ -142,13 +142,14 @@ func addSums(a, b gathered) gathered {
 	return gathered{n: a.n + b.n, distinct: a.distinct + b.distinct, x: a.x + b.x, y: a.y + b.y}
 }
 
-// sum is exact enough when what was lost by adding plainly, of which Prometheus loses
-// less (Kahan), is nothing against the sum.
+// sum is exact enough unless nearly everything cancels out: compensated as Prometheus's,
+// it is off by some 2^-52 of the sum of the absolutes. (The compensation makes NaN of
+// infinities.)
 func (g gathered) sum() (float64, bool, error) {
 	if err := g.once(); err != nil {
 		return 0, false, err
 	}
-	if math.IsInf(g.y, 0) || float64(g.n)*g.y*0x1p-52 > 1e-11*math.Abs(g.x) && !math.IsNaN(g.x) {
+	if math.IsInf(g.y, 0) || g.y*0x1p-50 > 1e-10*math.Abs(g.x) {
 		return 0, false, fmt.Errorf("%w: the sum of large and small values", ErrInexact)
 	}
 	return g.x, true, nil
