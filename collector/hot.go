@@ -18,6 +18,8 @@ import (
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/tsdb/wlog"
 	"github.com/prometheus/prometheus/util/compression"
+
+	"mcloud/collector/ingest"
 )
 
 // hot is the TSDB of the last hours.
@@ -58,6 +60,7 @@ type hotOptions struct {
 	logger    *slog.Logger
 	reg       prometheus.Registerer
 	repairs   prometheus.Counter
+	gate      *ingest.Gate
 }
 
 func (o hotOptions) walDir() string { return filepath.Join(o.dir, "wal") }
@@ -91,6 +94,7 @@ func openHot(o hotOptions) (*hot, error) {
 	// Exemplars are kept in memory, the newest of all series together; the
 	// configuration's storage.exemplars says how many.
 	opts.EnableExemplarStorage, opts.MaxExemplars = true, config.DefaultExemplarsConfig.MaxExemplars
+	opts.SeriesLifecycleCallback = o.gate
 	opts.BlocksToDelete = func(blocks []*tsdb.Block) map[ulid.ULID]struct{} {
 		db := opened.Load()
 		if db == nil {
@@ -114,6 +118,7 @@ func openHot(o hotOptions) (*hot, error) {
 	}
 	h.DB = db
 	opened.Store(db)
+	o.gate.Open()
 	if former.reportRepair(o) {
 		h.damaged(o)
 	}
