@@ -8,7 +8,7 @@ export GO
 LAB      := deploy/lab/lab
 BENCH    ?= .
 
-.PHONY: help build run test test-unit test-query check bench bench-exporter bench-store fuzz lab-up lab-seed lab-down lab-status e2e prepare prepare-test clean
+.PHONY: help build run test test-unit test-query check bench bench-exporter bench-store chaos fuzz lab-up lab-seed lab-down lab-status e2e prepare prepare-test clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,10 @@ bench-store: ## the store beside Prometheus's own TSDB: remote write, memory, di
 	@mkdir -p bin
 	$(GO) build -buildvcs=false -o bin/bench-store ./cmd/bench-store
 	bin/bench-store $(ARGS)
+
+chaos: build ## break collector and store under load, and count what is missing or doubled (ARGS="-rounds 100"; root for the full disk)
+	$(GO) build -buildvcs=false -tags $(TAGS) -o bin/chaos ./cmd/chaos
+	bin/chaos $(ARGS)
 
 fuzz: ## every fuzz target for FUZZTIME (10m), FUZZ=regexp picks packages
 	@TAGS=$(TAGS) deploy/prepare/fuzz
