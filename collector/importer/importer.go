@@ -23,6 +23,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
 	"github.com/prometheus/prometheus/tsdb"
@@ -282,7 +283,7 @@ func block(dir string, meta tsdb.BlockMeta) Source {
 			return 0, fmt.Errorf("%w: block %s: %w", ErrSource, dir, err)
 		}
 		defer func() { err = errors.Join(err, q.Close()) }()
-		set := q.Select(ctx, true, nil, labels.MustNewMatcher(labels.MatchRegexp, labels.MetricName, ".*"))
+		set := q.Select(ctx, true, nil, labels.MustNewMatcher(labels.MatchRegexp, model.MetricNameLabel, ".*"))
 		var it chunkenc.Iterator
 		for set.Next() {
 			s := set.At()
