@@ -86,37 +86,32 @@ func run(all []pending) int {
 // plan cuts a run into stretches of rollRows or so; each statement costs some
 // tenths of a second beside what its samples cost.
 func (db *DB) plan(ctx context.Context, all []pending) ([]stretch, error) {
-	var planned []stretch
-	if all[0].ids != nil {
-		for _, p := range all {
-			if n := len(planned); n > 0 {
-				s := &planned[n-1]
-				union := slices.Compact(slices.Sorted(slices.Values(slices.Concat(s.ids, p.ids))))
-				if len(union)*(len(s.units)+1)*unitRows <= rollRows {
-					s.units, s.ids = append(s.units, p), union
-					continue
-				}
-			}
-			planned = append(planned, stretch{units: []pending{p}, ids: p.ids, rows: 1})
-		}
-		return planned, nil
+	if len(all) == 1 && all[0].ids != nil {
+		return []stretch{{units: all, ids: all[0].ids, rows: 1}}, nil
 	}
 	rows, err := db.countBuckets(ctx, all[0].unit-1, all[len(all)-1].unit)
 	if err != nil {
 		return nil, err
 	}
+	var planned []stretch
 	for _, p := range all {
 		// The unit's bucket, and of the next one the first moment.
 		of := rows[p.unit-1]
 		if of == 0 {
 			of = min(rows[p.unit], 1)
 		}
-		if n := len(planned); n > 0 && planned[n-1].rows+of <= rollRows {
+		if p.ids != nil {
+			of = min(of, uint64(len(p.ids))*unitRows)
+		}
+		if n := len(planned); n > 0 && planned[n-1].rows+of <= rollRows && len(planned[n-1].ids)+len(p.ids) <= maxRollIDs {
 			s := &planned[n-1]
 			s.units, s.rows = append(s.units, p), s.rows+of
+			if p.ids != nil {
+				s.ids = slices.Compact(slices.Sorted(slices.Values(slices.Concat(s.ids, p.ids))))
+			}
 			continue
 		}
-		planned = append(planned, stretch{units: []pending{p}, rows: of})
+		planned = append(planned, stretch{units: []pending{p}, ids: p.ids, rows: of})
 	}
 	return planned, nil
 }
@@ -178,10 +173,10 @@ func (db *DB) Upkeep(ctx context.Context, period time.Duration) {
 func (db *DB) roll(ctx context.Context, s stretch) error {
 	ranges := []string{""}
 	switch {
-	case s.ids != nil:
-		ranges[0] = " AND id IN (" + joinIDs(s.ids) + ")"
 	case s.rows == 0:
 		ranges = nil
+	case s.ids != nil:
+		ranges[0] = " AND id IN (" + joinIDs(s.ids) + ")"
 	case s.rows > rollRows:
 		var err error
 		if ranges, err = db.slices(ctx, s); err != nil {
