@@ -45,6 +45,7 @@ func TestPrometheusScripts(t *testing.T) {
 		{"split", inTheMiddle, true, 100, 4658},
 	} {
 		t.Run(way.name, func(t *testing.T) {
+			t.Parallel()
 			engine := promqltest.NewTestEngine(t, false, 0, promqltest.DefaultMaxSamplesPerQuery)
 			j := &judge{theirs: engine, ours: engine}
 			if way.pushDown {
