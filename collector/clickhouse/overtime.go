@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
@@ -320,8 +321,16 @@ func (db *DB) gather(ctx context.Context, function string, w windows, b buckets,
 		return fmt.Sprintf("SELECT id, %s AS bucket, %s FROM samples WHERE %s%s AND %s%s GROUP BY id, bucket", number, f.samples, timeCondition(from+1, to), b.only(from, to, w), of, condition)
 	}
 	const order = " ORDER BY id, bucket"
+	rawSince, fiveMinutesSince := db.options.Retention.since(db.now())
+	gone := fmt.Errorf("%w: raw samples before %s may be gone", ErrInexact, time.UnixMilli(rawSince).UTC().Format(time.RFC3339))
 	r := rollupFor(function, w, b)
+	if r.table == "rollup_5m" && from < fiveMinutesSince {
+		return "", nil, gone
+	}
 	if r.width == 0 {
+		if from < rawSince {
+			return "", nil, gone
+		}
 		db.metrics.overTime.WithLabelValues("samples").Inc()
 		return samples(from) + order, args, nil
 	}
@@ -339,10 +348,16 @@ func (db *DB) gather(ctx context.Context, function string, w windows, b buckets,
 		whole = w.start
 	}
 	if until < whole || until == from {
+		if from < rawSince {
+			return "", nil, gone
+		}
 		db.metrics.overTime.WithLabelValues("samples").Inc()
 		return samples(from) + order, args, nil
 	}
 	until -= (until - whole) % b.distance()
+	if until < to && until < rawSince {
+		return "", nil, gone
+	}
 	db.metrics.overTime.WithLabelValues(r.table).Inc()
 	const at = "(toInt64(toUnixTimestamp(t)) * 1000)"
 	begin := from

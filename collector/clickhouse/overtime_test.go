@@ -125,3 +125,30 @@ func TestCancelReachesTheStore(t *testing.T) {
 		t.Error("the query was answered")
 	}
 }
+
+// Where raw samples may be gone, a window that the rollups do not have whole is not
+// computed from what is left: nothing there would look like nothing was.
+func TestOverTimeDoesNotTakeGoneSamplesForNone(t *testing.T) {
+	db := open(t)
+	now := time.Now()
+	ms := labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, "m")
+	var b Batch
+	b.Series = []labels.Labels{labels.FromStrings(model.MetricNameLabel, "m")}
+	for _, age := range []time.Duration{400, 100, 1} {
+		b.Ref, b.Time, b.Value = append(b.Ref, 0), append(b.Time, now.Add(-age*24*time.Hour).UnixMilli()), append(b.Value, 1)
+	}
+	if err := db.WriteSamples(t.Context(), "t", b); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		age    time.Duration
+		window time.Duration
+		fine   bool
+	}{{1, 7 * time.Minute, true}, {100, 7 * time.Minute, false}, {400, 5 * time.Minute, false}} {
+		end := (now.Add(-c.age*24*time.Hour).UnixMilli()/300_000 + 1) * 300_000
+		_, err := db.OverTime(t.Context(), "count_over_time", end, end, 0, c.window.Milliseconds(), ms)
+		if c.fine != (err == nil) || err != nil && !errors.Is(err, ErrInexact) {
+			t.Errorf("%s, %d days ago: %v", c.window, c.age, err)
+		}
+	}
+}

@@ -94,6 +94,16 @@ func (r Retention) of(metric string) Ages {
 	return r.Ages
 }
 
+// since is from when on, in milliseconds, raw samples and five-minute rollups of every
+// metric are kept.
+func (r Retention) since(now time.Time) (raw, fiveMinutes int64) {
+	least := r.Ages
+	for _, c := range r.Classes {
+		least.Raw, least.FiveMinutes = min(least.Raw, c.Raw), min(least.FiveMinutes, c.FiveMinutes)
+	}
+	return now.Add(-least.Raw).UnixMilli(), now.Add(-least.FiveMinutes).UnixMilli()
+}
+
 // aged is a table that data leaves when it is old.
 type aged struct {
 	table string
