@@ -19,6 +19,7 @@ import (
 	apiv1 "github.com/prometheus/prometheus/web/api/v1"
 
 	"mcloud/collector/httpapi"
+	"mcloud/collector/ingest"
 	"mcloud/collector/query"
 	"mcloud/collector/shipper"
 )
@@ -225,9 +226,13 @@ func (c *Collector) open(addr string) (p *parts, err error) {
 	if maxKept <= 0 {
 		maxKept = 16 << 30
 	}
+	p.gate, err = ingest.New(c.opts.Ingest, c.registry, c.logger.With("component", "limits"))
+	if err != nil {
+		return p, err
+	}
 	p.hot, err = openHot(hotOptions{
 		dir: dir, retention: c.opts.HotRetention, unshipped: unshipped, maxKept: maxKept,
-		logger: c.logger.With("component", "tsdb"), reg: c.registry, repairs: c.metrics.repairs,
+		logger: c.logger.With("component", "tsdb"), reg: c.registry, repairs: c.metrics.repairs, gate: p.gate,
 	})
 	if err != nil {
 		return p, err
@@ -251,7 +256,7 @@ func (c *Collector) open(addr string) (p *parts, err error) {
 	}
 	p.api = httpapi.Options{
 		Engine: p.engine, Queryable: queryable, Parser: c.parser, LookbackDelta: c.opts.Limits.LookbackDelta,
-		Storage: p.hot, StorageDir: dir, Targets: p.scrape, Alertmanagers: p.notify, Rules: p.rules,
+		Storage: p.hot, Written: p.gate.Before(p.hot), Receive: p.gate.Receive, StorageDir: dir, Targets: p.scrape, Alertmanagers: p.notify, Rules: p.rules,
 		Config: c.config, Runtime: c.runtime, Reload: c.Reload, ExternalURL: p.externalURL, Listen: addr, Version: c.opts.Version,
 		Full: full, Records: records, Parts: c.opts.Parts, Registry: c.registry, Logger: c.logger.With("component", "api"),
 	}

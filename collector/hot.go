@@ -17,6 +17,8 @@ import (
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/tsdb/wlog"
 	"github.com/prometheus/prometheus/util/compression"
+
+	"mcloud/collector/ingest"
 )
 
 // hot is the TSDB of the last hours.
@@ -57,6 +59,7 @@ type hotOptions struct {
 	logger    *slog.Logger
 	reg       prometheus.Registerer
 	repairs   prometheus.Counter
+	gate      *ingest.Gate
 }
 
 func (o hotOptions) walDir() string { return filepath.Join(o.dir, "wal") }
@@ -87,6 +90,7 @@ func openHot(o hotOptions) (*hot, error) {
 	opts.RetentionDuration = o.retention.Milliseconds()
 	opts.MaxBlockDuration = opts.MinBlockDuration
 	opts.WALCompression = compression.Snappy
+	opts.SeriesLifecycleCallback = o.gate
 	opts.BlocksToDelete = func(blocks []*tsdb.Block) map[ulid.ULID]struct{} {
 		db := opened.Load()
 		if db == nil {
@@ -110,6 +114,7 @@ func openHot(o hotOptions) (*hot, error) {
 	}
 	h.DB = db
 	opened.Store(db)
+	o.gate.Open()
 	if former.reportRepair(o) {
 		h.damaged(o)
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/tsdb"
+
+	"mcloud/collector/ingest"
 )
 
 // blocks returns n blocks of one minute each, newest first.
@@ -91,8 +93,12 @@ func TestKeepUnshipped(t *testing.T) {
 func TestNewHotStorageIsWholeFromNow(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "hot")
 	before := time.Now().UnixMilli()
+	gate, err := ingest.New(ingest.Limits{}, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
 	open := func() *hot {
-		h, err := openHot(hotOptions{dir: dir, retention: time.Hour, unshipped: func() int64 { return 0 },
+		h, err := openHot(hotOptions{dir: dir, retention: time.Hour, unshipped: func() int64 { return 0 }, gate: gate,
 			logger: slog.New(slog.DiscardHandler), reg: prometheus.NewRegistry(), repairs: prometheus.NewCounter(prometheus.CounterOpts{})})
 		if err != nil {
 			t.Fatal(err)

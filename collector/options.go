@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/prometheus/storage"
 
 	"mcloud/collector/httpapi"
+	"mcloud/collector/ingest"
 	"mcloud/collector/query"
 	"mcloud/collector/shipper"
 )
@@ -61,6 +62,8 @@ type Options struct {
 	FlushInterval time.Duration
 	// Limits of one query.
 	Limits query.Limits
+	// Ingest are the limits of what is scraped and written.
+	Ingest ingest.Limits
 	// Version is shown to people and programs.
 	Version string
 	// Parts are shown on the status page; may be nil.

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/prometheus/scrape"
 
 	"mcloud/collector/httpapi"
+	"mcloud/collector/ingest"
 	"mcloud/collector/query"
 	"mcloud/collector/shipper"
 )
@@ -28,6 +29,7 @@ type parts struct {
 
 	shipper *shipper.Shipper // nil when nothing is shipped
 	hot     *hot
+	gate    *ingest.Gate
 	engine  *promql.Engine
 	api     httpapi.Options
 
@@ -58,7 +60,7 @@ func (p *parts) build(c *Collector, queryable *query.Queryable) error {
 	if p.targets == nil || p.pagers == nil {
 		return errors.New("discovery could not be set up; the log says why")
 	}
-	p.scrape, err = scrape.NewManager(&scrape.Options{DiscoveryReloadOnStartup: true}, named("scrape"), nil, nil, p.hot, c.registry)
+	p.scrape, err = scrape.NewManager(&scrape.Options{DiscoveryReloadOnStartup: true}, named("scrape"), nil, nil, p.gate.Before(p.hot), c.registry)
 	if err != nil {
 		return fmt.Errorf("set up scraping: %w", err)
 	}

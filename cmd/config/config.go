@@ -94,9 +94,29 @@ type Collector struct {
 	HotRetention   Duration `yaml:"hot_retention"`
 	ScrapeInterval Duration `yaml:"scrape_interval"`
 	Alertmanagers  []string `yaml:"alertmanagers"` // host:port, no scheme
+	Limits         Limits   `yaml:"limits"`
 	// Prometheus are further sections of a Prometheus configuration
 	// (scrape_configs, rule_files, alerting, global), added to our own.
 	Prometheus yaml.Node `yaml:"prometheus"`
+}
+
+// Limits bound what is scraped and written to the collector (collector/ingest). Zero is
+// the default, -1 no limit.
+type Limits struct {
+	Labels       int   `yaml:"labels"`        // of a series, 64
+	LabelBytes   int   `yaml:"label_bytes"`   // of a name or value, 4096
+	Series       int   `yaml:"series"`        // in the hot hours, 5,000,000
+	JobSeries    int   `yaml:"job_series"`    // of one job, 2,000,000
+	RequestBytes Bytes `yaml:"request_bytes"` // of a remote-write request, compressed, 16 MiB
+}
+
+func (l Limits) validate() error {
+	for field, n := range map[string]int{"labels": l.Labels, "label_bytes": l.LabelBytes, "series": l.Series, "job_series": l.JobSeries} {
+		if n < -1 {
+			return fmt.Errorf("collector.limits.%s: %d, want a number above 0, or -1 for no limit", field, n)
+		}
+	}
+	return nil
 }
 
 // Store is where everything is kept: the embedded engine, or a ClickHouse.
@@ -308,6 +328,9 @@ func (f File) Validate() error {
 		if !webAddress(s) {
 			return errors.New("store.url: want the HTTP interface of a ClickHouse, http://host:8123 or https://host:8443")
 		}
+	}
+	if err := f.Collector.Limits.validate(); err != nil {
+		return err
 	}
 	for i, a := range f.Collector.Alertmanagers {
 		if _, _, err := net.SplitHostPort(a); err != nil || strings.Contains(a, "/") {

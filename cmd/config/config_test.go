@@ -54,6 +54,7 @@ func TestParseNamesTheFault(t *testing.T) {
 		"pair":         {"cloud: lab\nexporter: {pair: {peer: \"exporter-2:9198\"}}", "exporter.pair.peer"},
 		"pair's user":  {"cloud: lab\nexporter: {pair: {peer: \"https://x:1\", user: u}}", "go together"},
 		"alertmanager": {"cloud: lab\ncollector: {alertmanagers: [\"http://a:1\"]}", "want host:port"},
+		"limits":       {"cloud: lab\ncollector: {limits: {job_series: -5}}", "collector.limits.job_series: -5"},
 		"no such API":  {"cloud: lab\nopenstack: {cloud: lab, budgets: {placment: {in_flight: 8}}}", `"placment" is no API; did you mean "placement"?`},
 		"in flight":    {"cloud: lab\nopenstack: {cloud: lab, budgets: {nova: {in_flight: -1}}}", "openstack.budgets.nova.in_flight: -1, want 1 to 256"},
 		"per second":   {"cloud: lab\nopenstack: {cloud: lab, budgets: {nova: {per_second: .nan}}}", "openstack.budgets.nova.per_second"},

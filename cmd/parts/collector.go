@@ -17,6 +17,7 @@ import (
 	"mcloud/collector"
 	"mcloud/collector/clickhouse"
 	"mcloud/collector/httpapi"
+	"mcloud/collector/ingest"
 )
 
 // Collector wires the hot hours, the shipper and the query API to the store.
@@ -39,6 +40,10 @@ func Collector(f config.File, store *Store, version string, others func() []Part
 		Records:       store,
 		RecordsUnavailable: func(err error) bool {
 			return !errors.Is(err, mcloud.ErrInvalid)
+		},
+		Ingest: ingest.Limits{
+			Labels: f.Collector.Limits.Labels, LabelBytes: f.Collector.Limits.LabelBytes,
+			Series: f.Collector.Limits.Series, JobSeries: f.Collector.Limits.JobSeries, RequestBytes: int64(f.Collector.Limits.RequestBytes),
 		},
 		Version: version,
 		Parts: func() []httpapi.Part {
@@ -70,6 +75,10 @@ func Collector(f config.File, store *Store, version string, others func() []Part
 	return Part{Name: "collector", Ready: c.Ready(), Run: run, URL: func() string { return "http://" + f.Collector.Listen }}, c, nil
 }
 
+// scrapeBodyLimit bounds what one target answers, decompressed, unless the operator says
+// otherwise; a page of ours for 2,000 hosts has 18 MB.
+const scrapeBodyLimit = "256MB"
+
 // PrometheusConfig is the collector's configuration in Prometheus's words: our
 // own parts as scrape targets, and the sections that the operator added.
 func PrometheusConfig(f config.File) ([]byte, error) {
@@ -81,7 +90,7 @@ func PrometheusConfig(f config.File) ([]byte, error) {
 		}
 	}
 	merged := map[string]any{
-		"global":         map[string]any{"scrape_interval": interval, "evaluation_interval": interval, "scrape_timeout": min(10*time.Second, time.Duration(f.Collector.ScrapeInterval)).String()},
+		"global":         map[string]any{"scrape_interval": interval, "evaluation_interval": interval, "scrape_timeout": min(10*time.Second, time.Duration(f.Collector.ScrapeInterval)).String(), "body_size_limit": scrapeBodyLimit},
 		"scrape_configs": []any{job("exporter", f.Exporter.Listen), job("collector", f.Collector.Listen), job("planner", f.Planner.Listen)},
 	}
 	if len(f.Collector.Alertmanagers) > 0 {

@@ -37,15 +37,19 @@ type Targets interface {
 	apiv1.ScrapePoolsRetriever
 }
 
-// Storage is the hot TSDB as far as it is written to and shown.
+// Storage is the hot TSDB as far as it is shown.
 type Storage interface {
-	storage.Appendable
-	storage.AppendableV2
 	storage.ExemplarQueryable
 	apiv1.TSDBAdminStats
 }
 
-// Options of the API. All but Records, Full and Parts are required.
+// Written is the hot TSDB as remote writers may write to it.
+type Written interface {
+	storage.Appendable
+	storage.AppendableV2
+}
+
+// Options of the API. All but Receive, Records, Full and Parts are required.
 type Options struct {
 	Engine    promql.QueryEngine
 	Queryable storage.SampleAndChunkQueryable
@@ -53,6 +57,9 @@ type Options struct {
 	// LookbackDelta is the engine's.
 	LookbackDelta time.Duration
 	Storage       Storage
+	Written       Written
+	// Receive bounds remote-write requests.
+	Receive       func(http.Handler) http.Handler
 	StorageDir    string
 	Targets       Targets
 	Alertmanagers apiv1.AlertmanagerRetriever
@@ -82,7 +89,11 @@ func New(o Options) http.Handler {
 
 	mux := http.NewServeMux()
 	mux.Handle("/api/v1/", router)
-	mux.Handle("/api/v1/write", refuseWhen(o.Full, router))
+	var write http.Handler = router
+	if o.Receive != nil {
+		write = o.Receive(write)
+	}
+	mux.Handle("/api/v1/write", refuseWhen(o.Full, write))
 	if o.Records != nil {
 		mux.Handle(mcloud.RecordsPath, o.Records)
 	}
@@ -167,7 +178,7 @@ func newPrometheusAPI(o Options) *apiv1.API {
 	)
 	return apiv1.NewAPI(
 		o.Engine, o.Queryable,
-		o.Storage, o.Storage, o.Storage,
+		o.Written, o.Written, o.Storage,
 		func(context.Context) apiv1.ScrapePoolsRetriever { return o.Targets },
 		func(context.Context) apiv1.TargetRetriever { return o.Targets },
 		func(context.Context) apiv1.AlertmanagerRetriever { return o.Alertmanagers },
