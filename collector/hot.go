@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/prometheus/util/compression"
 
 	"mcloud/collector/ingest"
+	"mcloud/collector/wal"
 )
 
 // hot is the TSDB of the last hours.
@@ -78,6 +79,13 @@ func openHot(o hotOptions) (*hot, error) {
 	}
 	if o.setAsideDamagedCheckpoint() {
 		h.damaged(o)
+	}
+	mended, err := wal.Mend(o.walDir())
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range mended {
+		o.logger.Warn("the disk was full while the write-ahead log was written; what was begun and never acknowledged was taken out of it", "file", m.File, "records", m.GivenUp)
 	}
 	former, err := holdWAL(o.walDir())
 	if err != nil {
@@ -281,7 +289,7 @@ func (w heldWAL) reportRepair(o hotOptions) bool {
 		return false
 	}
 	first := changed[0]
-	live := wlog.NewLiveReader(slog.New(slog.DiscardHandler), wlog.NewLiveReaderMetrics(nil), first.file)
+	live := wal.NewReader(first.file)
 	for live.Next() {
 	}
 	if errors.Is(live.Err(), io.EOF) && dropped == 0 {

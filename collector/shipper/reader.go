@@ -9,12 +9,9 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/tsdb/record"
-	"github.com/prometheus/prometheus/tsdb/wlog"
-)
 
-// liveMetrics satisfies wlog.LiveReader, which wants somewhere to count; the TSDB
-// registers the same family, so this one stays unregistered.
-var liveMetrics = wlog.NewLiveReaderMetrics(nil)
+	"mcloud/collector/wal"
+)
 
 // walReader reads the records of the held segments one after the other, and follows
 // the last one while the TSDB writes it.
@@ -25,11 +22,13 @@ type walReader struct {
 
 	seg  segment
 	file *os.File
-	live *wlog.LiveReader
+	live *wal.Reader
 	// dec interns label strings for one segment; more would grow without bound.
 	dec record.Decoder
 	// record is how many records of seg were returned.
 	record int
+	// givenUp is how many records were seen that a full disk cut off.
+	givenUp int
 	// last is set when a successor was seen: the segment is complete, what can be
 	// read now is all there will be.
 	last bool
@@ -55,7 +54,7 @@ func (r *walReader) open(s segment) error {
 		return fmt.Errorf("open held WAL segment: %w", err)
 	}
 	r.seg, r.file, r.record, r.last = s, f, 0, false
-	r.live = wlog.NewLiveReader(r.logger, liveMetrics, f)
+	r.live, r.givenUp = wal.NewReader(f), 0
 	r.dec = record.NewDecoder(labels.NewSymbolTable(), r.logger)
 	if _, known := r.opened[s]; !known {
 		r.generation++
@@ -78,6 +77,7 @@ func (r *walReader) next() ([]byte, bool, error) {
 	for {
 		if r.live.Next() {
 			r.record++
+			r.reportGivenUp()
 			return r.live.Record(), true, nil
 		}
 		err := r.live.Err()
@@ -122,6 +122,16 @@ func (r *walReader) reportTornTail() {
 	}
 }
 
+// reportGivenUp says that the TSDB began a record and could not end it. Its writer got an
+// error.
+func (r *walReader) reportGivenUp() {
+	if n := r.live.GivenUp(); n > r.givenUp {
+		r.givenUp = n
+		r.logger.Warn("the write-ahead log has a piece of a record that was given up when the disk was full; it was never acknowledged, and is left out",
+			"file", r.hold.path(r.seg), "before_offset", r.live.Offset())
+	}
+}
+
 // retryLive reopens a segment that is still being written and could not be read: the
 // next try begins at its start and comes back to the same record, or, should fewer
 // be readable now, to an earlier one, whose samples are then known by their times.
@@ -153,8 +163,7 @@ func equalPrefix(a, b string) (int, error) {
 		return 0, err
 	}
 	defer fb.Close()
-	quiet := slog.New(slog.DiscardHandler)
-	ra, rb := wlog.NewLiveReader(quiet, liveMetrics, fa), wlog.NewLiveReader(quiet, liveMetrics, fb)
+	ra, rb := wal.NewReader(fa), wal.NewReader(fb)
 	n := 0
 	for ra.Next() && rb.Next() && string(ra.Record()) == string(rb.Record()) {
 		n++
