@@ -8,7 +8,7 @@ export GO
 LAB      := deploy/lab/lab
 BENCH    ?= .
 
-.PHONY: help build run test test-unit check bench bench-exporter fuzz lab-up lab-seed lab-down lab-status e2e prepare prepare-test clean
+.PHONY: help build run test test-unit check bench bench-exporter chaos fuzz lab-up lab-seed lab-down lab-status e2e prepare prepare-test clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ bench-exporter: ## the exporter against a simulated cloud of full size: calls, t
 	@mkdir -p bin
 	$(GO) build -buildvcs=false -o bin/bench-exporter ./cmd/bench-exporter
 	bin/bench-exporter $(ARGS)
+
+chaos: build ## break collector and store under load, and count what is missing or doubled (ARGS="-rounds 100"; root for the full disk)
+	$(GO) build -buildvcs=false -tags $(TAGS) -o bin/chaos ./cmd/chaos
+	bin/chaos $(ARGS)
 
 fuzz: ## every fuzz target for FUZZTIME (10m), FUZZ=regexp picks packages
 	@TAGS=$(TAGS) deploy/prepare/fuzz
