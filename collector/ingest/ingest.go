@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 )
@@ -134,7 +135,7 @@ func (g *Gate) check(l labels.Labels) *refusal {
 
 // shown is a series as messages show it: its name and job, whatever else it has.
 func shown(l labels.Labels) string {
-	return fmt.Sprintf("%s{job=%q}", cut(l.Get(labels.MetricName)), cut(l.Get("job")))
+	return fmt.Sprintf("%s{job=%q}", cut(l.Get(model.MetricNameLabel)), cut(l.Get("job")))
 }
 
 // cut shortens what somebody sent for a message.
