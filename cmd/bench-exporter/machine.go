@@ -35,7 +35,7 @@ func load() string {
 
 type kib int64
 
-func (k kib) String() string { return fmt.Sprintf("%.0f MiB", float64(k)/1024) }
+func (k kib) String() string { return fmt.Sprintf("%.0f MB", float64(k)*1024/1e6) }
 
 // memoryOf reads a line "Key:  123 kB".
 func memoryOf(path, key string) kib {

@@ -65,7 +65,7 @@ func measure(ctx context.Context, arguments []string) (err error) {
 	rounds := flags.Int("rounds", 3, "later rounds")
 	wait := flags.Duration("wait", 4*time.Minute, "for one complete look of every source")
 	keep := flags.Bool("keep", false, "keep the directory with the logs")
-	memory := flags.String("memory", "550MiB", "exporter.memory in mcloud.yaml")
+	memory := flags.String("memory", "500MiB", "exporter.memory in mcloud.yaml")
 	extra := flags.String("config", "", "more lines for mcloud.yaml")
 	profile := flags.String("profile", "", "address for net/http/pprof of the exporter")
 	cloudProfile := flags.String("cloud-profile", "", "address for net/http/pprof of the simulated cloud")

@@ -29,7 +29,7 @@ const (
 	coldTime   = 60 * time.Second
 	roundCalls = 500
 	roundTime  = 10 * time.Second
-	mostMemory = kib(600 << 10)
+	mostMemory = kib(600_000_000 / 1024)
 	scrapeTime = 300 * time.Millisecond
 )
 

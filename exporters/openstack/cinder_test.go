@@ -289,6 +289,32 @@ func TestSweepAgreesWithCinder(t *testing.T) {
 	}
 }
 
+// A page of which no volume can be read is an error, and nothing of it is taken for
+// gone.
+func TestSweepOverAPageOfGarbage(t *testing.T) {
+	f := newFakeCloud(t)
+	cloud, _ := f.connect(nil)
+	v := &volumesOf{t: t, there: map[string]map[string]any{}, most: 3}
+	for i := range 20 {
+		v.put(fmt.Sprintf("%02d", i), "available", time.Now().Add(-time.Hour), time.Now().Add(-time.Hour))
+	}
+	f.inject(v.answer)
+	s := cinder.Sources(cloud, cinder.Config{FullEvery: time.Nanosecond})[3]
+	if _, err := collect(t, s); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"00", "01", "02"} {
+		v.there[id]["size"] = "large"
+	}
+	got, err := collect(t, s)
+	if exporters.KindOf(err) != exporters.KindDecode || !strings.Contains(err.Error(), "volume 00") {
+		t.Errorf("%v, want a decode error that names volume 00", err)
+	}
+	if all, _ := volumeCounts(got); all != 20 {
+		t.Errorf("%v volumes counted, want 20", all)
+	}
+}
+
 // A Cinder that gives its volumes in another order than asked is asked for all of
 // them each time: nothing is taken for gone.
 func TestVolumesInAnotherOrder(t *testing.T) {

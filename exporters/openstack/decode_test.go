@@ -288,8 +288,13 @@ func FuzzAnswers(f *testing.F) {
 			Created Time  `json:"created"`
 			On      Bool  `json:"on"`
 		}]
-		if _, err := l.add(&a, API{}, "servers", nil); err != nil && len(l.Objects) > 0 {
-			t.Errorf("%d objects with %v", len(l.Objects), err)
+		raws, err := answered{Answer: &a}.list(API{}, "servers")
+		if err != nil && len(raws) > 0 {
+			t.Errorf("%d objects with %v", len(raws), err)
+		}
+		l.take(raws, "servers", nil)
+		if len(l.Objects)+len(l.Failed) != len(raws) {
+			t.Errorf("%d objects and %d failed of %d", len(l.Objects), len(l.Failed), len(raws))
 		}
 		for _, e := range l.Failed {
 			if !strings.HasPrefix(e.Object, "server ") {
@@ -297,4 +302,13 @@ func FuzzAnswers(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A panic in the call that runs ahead is an error of the list: nobody above its
+// goroutine would catch it.
+func TestPanicAheadIsAnError(t *testing.T) {
+	var nobody *Cloud
+	if got := <-nobody.getAhead(t.Context(), API{Name: "nova"}, "/servers", nil); got.err == nil || !strings.Contains(got.err.Error(), "panic") {
+		t.Errorf("error %v", got.err)
+	}
 }

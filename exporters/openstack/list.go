@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -56,7 +57,8 @@ func Each[T any](ctx context.Context, c *Cloud, api API, path, member string, qu
 }
 
 // list asks for most pages, and says whether more follow. MaxPages of them are
-// more than a list has: an error.
+// more than a list has: an error. While the service makes a page, the objects of
+// the one before are decoded: one call at a time, and two pages in memory.
 func list[T any](ctx context.Context, c *Cloud, api API, path, member string, query url.Values, most int, see func(T)) (Listing[T], bool, error) {
 	var l Listing[T]
 	query = maps.Clone(query)
@@ -64,48 +66,91 @@ func list[T any](ctx context.Context, c *Cloud, api API, path, member string, qu
 		query = url.Values{}
 	}
 	asked := map[string]bool{}
-	for page := 1; ; page++ {
+	ask := func() <-chan answered {
 		asked[query.Encode()] = true
-		a, err := c.Get(ctx, api, path, query)
-		var onThis []json.RawMessage
-		if err == nil {
-			onThis, err = l.add(a, api, member, see)
-		}
+		return c.getAhead(ctx, api, path, maps.Clone(query))
+	}
+	coming := ask()
+	for page := 1; ; page++ {
+		got := <-coming
+		raws, err := got.list(api, member)
 		if err != nil {
 			return l, false, onPage(page, err)
 		}
 		if page == 1 {
-			l.Microversion, l.Time = a.Microversion, a.Time
-		}
-		if page == 1 {
-			if err := lifeless(api, path, query, len(onThis)); err != nil {
+			l.Microversion, l.Time = got.Microversion, got.Time
+			if err := lifeless(api, path, query, len(raws)); err != nil {
+				l.take(raws, member, see)
 				return l, false, err
 			}
 		}
-		next, err := nextPage(a, member)
-		if next == nil && api.Markers {
-			next = markerBehind(onThis, query)
-		}
-		if api.Offsets {
-			next, err = offsetBehind(onThis, query, next != nil), nil
-		}
-		if err != nil || next == nil {
-			return l, false, onPage(page, err)
-		}
+		next, err := behind(got.Answer, api, member, raws, query)
 		// Only the query of the link is followed: its host may be one that a
 		// proxy hides.
-		for name, values := range next {
-			query[name] = values
-		}
+		maps.Copy(query, next)
 		switch {
+		case err != nil:
+			err = onPage(page, err)
+		case next == nil:
 		case asked[query.Encode()]:
-			return l, false, exporters.WithKind(fmt.Errorf("%s: GET %s: page %d links to a page that was read already: the list is not complete", api.Name, path, page), exporters.KindDecode)
+			err = exporters.WithKind(fmt.Errorf("%s: GET %s: page %d links to a page that was read already: the list is not complete", api.Name, path, page), exporters.KindDecode)
 		case page == MaxPages:
-			return l, false, fmt.Errorf("%s: GET %s: more than %d pages: the list is not complete", api.Name, path, MaxPages)
-		case page >= most:
-			return l, true, nil
+			err = fmt.Errorf("%s: GET %s: more than %d pages: the list is not complete", api.Name, path, MaxPages)
+		case page < most:
+			coming = ask()
+			l.take(raws, member, see)
+			continue
 		}
+		l.take(raws, member, see)
+		return l, err == nil && next != nil, err
 	}
+}
+
+// answered is an answer, or why there is none.
+type answered struct {
+	*Answer
+	err error
+}
+
+// getAhead is Get that does not wait: the channel gives one answer. A panic of Get
+// comes as an error, because no Source is above to catch it.
+func (c *Cloud) getAhead(ctx context.Context, api API, path string, query url.Values) <-chan answered {
+	coming := make(chan answered, 1)
+	go func() {
+		got := answered{err: errors.New("no answer")}
+		defer func() {
+			if p := recover(); p != nil {
+				got = answered{err: fmt.Errorf("panic: %v\n%s", p, debug.Stack())}
+			}
+			coming <- got
+		}()
+		got.Answer, got.err = c.Get(ctx, api, path, query)
+	}()
+	return coming
+}
+
+// list is the list in an answer, its objects raw.
+func (a answered) list(api API, member string) ([]json.RawMessage, error) {
+	if a.err != nil {
+		return nil, a.err
+	}
+	var raws []json.RawMessage
+	if err := a.Decode(member, &raws); err != nil {
+		return nil, &Error{API: api.Name, Method: http.MethodGet, Path: "…/" + member, Err: err, kind: exporters.KindDecode}
+	}
+	return raws, nil
+}
+
+// behind is what the next page is asked with; nil when there is none.
+func behind(a *Answer, api API, member string, raws []json.RawMessage, query url.Values) (url.Values, error) {
+	next, err := nextPage(a, member)
+	if next == nil && api.Markers {
+		next = markerBehind(raws, query)
+	}
+	if api.Offsets {
+		next, err = offsetBehind(raws, query, next != nil), nil
+	}
+	return next, err
 }
 
 func onPage(page int, err error) error {
@@ -113,16 +158,6 @@ func onPage(page int, err error) error {
 		return err
 	}
 	return fmt.Errorf("page %d: %w", page, err)
-}
-
-// add decodes the objects of one page, and returns them raw.
-func (l *Listing[T]) add(a *Answer, api API, member string, see func(T)) ([]json.RawMessage, error) {
-	var raws []json.RawMessage
-	if err := a.Decode(member, &raws); err != nil {
-		return nil, &Error{API: api.Name, Method: http.MethodGet, Path: "…/" + member, Err: err, kind: exporters.KindDecode}
-	}
-	l.take(raws, member, see)
-	return raws, nil
 }
 
 // take decodes objects, for see or to keep; those that it cannot, it names.

@@ -12,7 +12,7 @@
 //	cinder_quotas     P at the cold start, then P·Period/QuotaLife (1 for each 50)
 //
 // With 500 projects, 100,000 volumes, 100,000 snapshots and 10,000 backups that is
-// 716 calls at the cold start, 39 in most rounds with volumes and 199 at most.
+// 716 calls at the cold start, 39 in most rounds with volumes and 179 at most.
 //
 // Cinder has no changes-since, but from microversion 3.60 a list may be bounded
 // by updated_at and created_at. Deleted volumes are in neither. All volumes are

@@ -3,6 +3,7 @@ package cinder
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"net/url"
@@ -64,6 +65,14 @@ func (c *volumesCollector) sweepOn(ctx context.Context, now time.Time) (swept, e
 	part, more, err := c.part(ctx, asked)
 	if err != nil && len(part.Objects) == 0 {
 		return swept{}, err // still owed
+	}
+	if len(part.Objects) == 0 && more {
+		// Where the next part begins is not known, nor which volumes are there.
+		err := errors.New("an empty page links to a further one")
+		if len(part.Failed) > 0 {
+			err = fmt.Errorf("none of %d volumes could be read, the first: %w", len(part.Failed), part.Failed[0])
+		}
+		return swept{}, exporters.WithKind(fmt.Errorf("cinder: GET /volumes/detail: %w", err), exporters.KindDecode)
 	}
 	if errHidden := c.hidden(ctx, part.Objects); errHidden != nil {
 		return swept{}, errHidden

@@ -61,7 +61,8 @@ type port struct {
 }
 
 var (
-	portFields       = []string{"id", "network_id", "project_id", "tenant_id", "status", "device_owner", "binding:vif_type", "binding:host_id", "fixed_ips"}
+	// tenant_id is the owner's name in every version: one is enough of 120,000.
+	portFields       = []string{"id", "network_id", "tenant_id", "status", "device_owner", "binding:vif_type", "binding:host_id", "fixed_ips"}
 	portObjectFields = append([]string{"mac_address", "device_id", "admin_state_up"}, portFields...)
 )
 

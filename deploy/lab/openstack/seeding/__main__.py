@@ -17,9 +17,11 @@ def main():
         [('floating IPs', network.floating_ips), ('attachments', storage.attachments),
          ('one server stopped', compute.stop_one), ('notification', platform.notification),
          ('ports', network.ports_active)],
+        attempts=4,  # a service that has just started may answer its first callers with a 500; the SDK does not ask again
     )
     if failed:
-        say(f'seed FAILED in: {", ".join(failed)}')
+        for name, reason in failed.items():
+            say(f'seed FAILED in {name}: {reason}')
         sys.exit(1)
     say('seeded')
 

@@ -8,8 +8,8 @@ import openstack
 PROJECTS = {'acme': 'lab-alice', 'globex': 'lab-bob', 'initech': 'lab-carol'}
 STARTED = time.monotonic()
 _local = threading.local()
-# openstacksdk registers its counters with the process at the first connection, and looks whether they are there before
-# without a lock of its own: two threads at once, and one fails with "Duplicated timeseries in CollectorRegistry".
+# openstacksdk registers its counters with the process when the first service of a connection is used, and looks whether
+# they are there before without a lock of its own: two threads at once, and one fails with "Duplicated timeseries".
 _connecting = threading.Lock()
 
 
@@ -22,8 +22,9 @@ def connect(cloud):
     connections = _local.__dict__.setdefault('connections', {})
     if cloud not in connections:
         with _connecting:
-            connections[cloud] = openstack.connect(cloud=cloud)
-        connections[cloud].compute.default_microversion = '2.96'
+            made = openstack.connect(cloud=cloud)
+            made.compute.default_microversion = '2.96'
+        connections[cloud] = made
     return connections[cloud]
 
 
@@ -51,25 +52,32 @@ def wait(seconds, what, check):
         time.sleep(0.5)
 
 
-def run_steps(*groups):
+def run_steps(*groups, attempts=1):
     """Runs groups of (name, function) one after the other, the steps of a group side by side.
 
-    A step that fails is named and the rest go on; returns the names of the failed ones.
+    A step that fails is run again while attempts are left (it must only make what is missing), but not one that waited in
+    vain. Then it is named and the rest go on. Returns what failed for good as {name: reason}.
     """
-    failed = []
+    failed = {}
 
-    def timed(name, function):
+    def attempted(name, function):
         start = time.monotonic()
-        try:
-            function()
-            say(f'{name}: {time.monotonic() - start:.1f} s')
-        except Exception as error:  # the other steps are worth having; main() exits non-zero
-            failed.append(name)
-            say(f'{name}: FAILED, {type(error).__name__}: {str(error)[:500]}')
+        for attempt in range(1, attempts + 1):
+            try:
+                function()
+                say(f'{name}: {time.monotonic() - start:.1f} s' + (f' in {attempt} attempts' if attempt > 1 else ''))
+                return
+            except Exception as error:  # the other steps are worth having; main() exits non-zero
+                reason = f'{type(error).__name__}: {str(error)[:500]}'
+                say(f'{name}: attempt {attempt} of {attempts} FAILED, {reason}')
+                if attempt == attempts or isinstance(error, TimeoutError):
+                    failed[name] = reason
+                    return
+                time.sleep(2 * attempt)
 
     for group in groups:
         with concurrent.futures.ThreadPoolExecutor(max_workers=4) as pool:
-            list(pool.map(lambda step: timed(*step), group))
+            list(pool.map(lambda step: attempted(*step), group))
     return failed
 
 

@@ -47,12 +47,11 @@ def aggregates():
 def flavors():
     have = by_name(admin().compute.flavors(is_public=None))
     for name, (vcpus, ram, disk, specs, project) in FLAVORS.items():
-        if name in have:
-            continue
-        flavor = admin().compute.create_flavor(name=name, vcpus=vcpus, ram=ram, disk=disk, is_public=project is None)
-        if specs:
+        flavor = have.get(name) or admin().compute.create_flavor(
+            name=name, vcpus=vcpus, ram=ram, disk=disk, is_public=project is None)
+        if specs and not flavor.extra_specs:
             admin().compute.create_flavor_extra_specs(flavor, specs)
-        if project:
+        if project and not admin().compute.get_flavor_access(flavor):
             admin().compute.flavor_add_tenant_access(flavor, admin().identity.find_project(project).id)
 
 
@@ -111,14 +110,20 @@ servers = each_project(_servers_of)
 
 
 def settled():
-    """Waits until no server is being built, and complains of each that failed."""
+    """Waits until no server is being built; one of ours that failed is made anew, and complained of."""
     def built():
         found = list(admin().compute.servers(all_projects=True))
         return found if all(s.status != 'BUILD' for s in found) else None
     found = wait(240, 'servers leaving BUILD', built)
-    broken = [f'{s.name}: {(s.fault or {}).get("message")}' for s in found if s.status == 'ERROR']
+    broken = [s for s in found if s.status == 'ERROR']
     if broken:
-        raise RuntimeError('; '.join(broken))
+        ours = [s for s in broken if s.name.rsplit('-vm', 1)[0] in PROJECTS]
+        for server in ours:
+            admin().compute.delete_server(server)
+        for server in ours:
+            admin().compute.wait_for_delete(server, wait=60)
+        servers()
+        raise RuntimeError('; '.join(f'{s.name}: {(s.fault or {}).get("message")}' for s in broken))
     say(f'  {len(found)} servers, none in ERROR')
 
 

@@ -287,7 +287,7 @@ def stack():
 
 
 def main(servers=True):
-    """All of it, or what needs no server: that is most of the time. Returns the names of what failed."""
+    """All of it, or what needs no server: that is most of the time. Returns what failed, as {name: reason}."""
     lives = [(f'server of {p}', life_of_a_server(p)) for p in OWNERS] + [('no valid host', no_valid_host)]
     return run_steps(
         (lives if servers else []) + [('identities', identities), ('volumes', volumes)],

@@ -14,8 +14,8 @@ def provider():
         provider_segmentation_id=120)
     network.find_subnet('prov-vlan120-subnet') or network.create_subnet(
         name='prov-vlan120-subnet', network_id=shared.id, ip_version=4, cidr='10.120.0.0/24')
-    if not network.find_qos_policy('limit-100m'):
-        policy = network.create_qos_policy(name='limit-100m', is_shared=True)
+    policy = network.find_qos_policy('limit-100m') or network.create_qos_policy(name='limit-100m', is_shared=True)
+    if not list(network.qos_bandwidth_limit_rules(policy)):
         network.create_qos_bandwidth_limit_rule(policy, max_kbps=100000, max_burst_kbps=80000)
 
 
@@ -24,13 +24,15 @@ def _network_of(project, number):
     net = network.find_network(f'{project}-net') or network.create_network(name=f'{project}-net')
     subnet = network.find_subnet(f'{project}-subnet') or network.create_subnet(
         name=f'{project}-subnet', network_id=net.id, ip_version=4, cidr=f'10.{10 + number}.0.0/24')
-    if not network.find_router(f'{project}-router'):
-        external = network.find_network('ext-net')
-        router = network.create_router(name=f'{project}-router', external_gateway_info={'network_id': external.id})
+    external = network.find_network('ext-net', ignore_missing=False)
+    router = network.find_router(f'{project}-router') or network.create_router(
+        name=f'{project}-router', external_gateway_info={'network_id': external.id})
+    if not list(network.ports(device_id=router.id, network_id=net.id)):
         network.add_interface_to_router(router, subnet_id=subnet.id)
-    if not network.find_security_group(f'{project}-web'):
-        group = network.create_security_group(name=f'{project}-web')
-        for port in (22, 80, 443):
+    group = network.find_security_group(f'{project}-web') or network.create_security_group(name=f'{project}-web')
+    open_ports = {rule.port_range_min for rule in network.security_group_rules(security_group_id=group.id)}
+    for port in (22, 80, 443):
+        if port not in open_ports:
             network.create_security_group_rule(
                 security_group_id=group.id, direction='ingress', ether_type='IPv4', protocol='tcp',
                 port_range_min=port, port_range_max=port)
@@ -41,14 +43,15 @@ projects = each_project(_network_of)
 
 def _floating_ips_of(project, number):
     cloud = member(project)
-    if list(cloud.network.ips()):
-        return
+    used_by = [ip.port_id for ip in cloud.network.ips()]
     external = cloud.network.find_network('ext-net').id
     for name in (f'{project}-vm0', f'{project}-vm2'):
         server = cloud.compute.find_server(name, ignore_missing=False)
         port = next(iter(cloud.network.ports(device_id=server.id)))
-        cloud.network.create_ip(floating_network_id=external, port_id=port.id)
-    cloud.network.create_ip(floating_network_id=external)  # allocated and not used: it is billed all the same
+        if port.id not in used_by:
+            cloud.network.create_ip(floating_network_id=external, port_id=port.id)
+    if None not in used_by:
+        cloud.network.create_ip(floating_network_id=external)  # allocated and not used: it is billed all the same
 
 
 floating_ips = each_project(_floating_ips_of)

@@ -71,15 +71,17 @@ def _load_balancer(provider, algorithm):
     found = by_name(balancers.load_balancers()).get(name) or balancers.create_load_balancer(
         name=name, vip_subnet_id=subnet, provider=provider)
     settled()
-    if by_name(balancers.listeners()).get(f'{name}-http'):
-        return
-    listener = balancers.create_listener(name=f'{name}-http', protocol='TCP', protocol_port=80, load_balancer_id=found.id)
+    listener = by_name(balancers.listeners()).get(f'{name}-http') or balancers.create_listener(
+        name=f'{name}-http', protocol='TCP', protocol_port=80, load_balancer_id=found.id)
     settled()
-    pool = balancers.create_pool(name=f'{name}-pool', protocol='TCP', lb_algorithm=algorithm, listener_id=listener.id)
+    pool = by_name(balancers.pools()).get(f'{name}-pool') or balancers.create_pool(
+        name=f'{name}-pool', protocol='TCP', lb_algorithm=algorithm, listener_id=listener.id)
     settled()
-    for last in (50, 51):
-        balancers.create_member(pool, address=f'10.10.0.{last}', protocol_port=80, subnet_id=subnet)
-        settled()
+    have = {m.address for m in balancers.members(pool)}
+    for address in ('10.10.0.50', '10.10.0.51'):
+        if address not in have:
+            balancers.create_member(pool, address=address, protocol_port=80, subnet_id=subnet)
+            settled()
 
 
 def load_balancers():

@@ -77,9 +77,9 @@ def main():
     tokens, until, counts = Tokens(), threading.Event(), {}
     reader = threading.Thread(target=lambda: counts.update(record(out, until, tokens)))
     reader.start()
-    failed = []
+    failed = {}
     for n in range(int(sys.argv[1]) if len(sys.argv) > 1 else 2):
-        failed += exercise.main(servers=n == 0)
+        failed |= exercise.main(servers=n == 0)
     time.sleep(10)  # what is still on its way
     until.set()
     reader.join()

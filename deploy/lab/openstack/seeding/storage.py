@@ -35,9 +35,12 @@ def _snapshots_of(project, number):
         found = list(storage.volumes())
         return found if all(v.status not in ('creating', 'downloading') for v in found) else None
     found = by_name(wait(90, f'volumes of {project} created', ready))
-    broken = [v.name for v in found.values() if v.status == 'error']
+    broken = [v for v in found.values() if v.status == 'error']
     if broken:
-        raise RuntimeError(f'volumes in error: {broken}')
+        for volume in broken:
+            storage.delete_volume(volume)
+        _volumes_of(project, number)
+        raise RuntimeError(f'volumes in error, made anew: {[v.name for v in broken]}')
     have = by_name(storage.snapshots(details=False))
     for name in (f'{project}-{BACKENDS[0]}-0', f'{project}-{BACKENDS[1]}-1'):
         if f'{name}-snap' not in have:
