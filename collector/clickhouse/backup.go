@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,8 +27,10 @@ import (
 //
 // It is taken while the store runs: the engine freezes each table at a moment
 // (hard links), and the frozen files are copied. The tables are frozen in the order
-// in which less is never missing: samples, then the marks of what is to be rolled
-// up, then the rollups, then the series.
+// in which nothing lacks what it was made from: the rollups, the samples that they
+// are of, the marks of what is to be rolled up, the series. What was rolled up
+// meanwhile has its marks taken back but is not in the rollups: the backup names
+// those units, and Restore marks them again.
 
 // ErrBackup is wrapped by the errors that say that a backup is not whole.
 var ErrBackup = errors.New("the backup is not whole")
@@ -46,6 +49,8 @@ type Backup struct {
 	Created time.Time     `json:"created"`
 	Engine  string        `json:"engine"`
 	Tables  []BackupTable `json:"tables"`
+	// Rolled are the units that were rolled up while the tables were frozen.
+	Rolled []unit `json:"rolled,omitempty"`
 	// Files are those in data, Bytes their size.
 	Files int   `json:"files"`
 	Bytes int64 `json:"bytes"`
@@ -60,8 +65,10 @@ type BackupTable struct {
 	path string // of its data, below the store's directory
 }
 
-// frozenLast are the tables whose order of freezing matters, after samples.
-var frozenLast = []string{"rollup_units", "rollup_5m", "rollup_1h", "series", "label_index"}
+// frozenLast are the tables whose order of freezing matters.
+var frozenLast = []string{"rollup_5m", "rollup_1h", "samples", unitsTable, "series", "label_index"}
+
+const unitsTable = "rollup_units"
 
 // Backup writes a backup of the embedded store, whose directory is dir, into the
 // directory to, which must be empty or not there. progress, if not nil, hears the
@@ -91,8 +98,15 @@ func (db *DB) Backup(ctx context.Context, dir, to string, progress func(done, to
 	name := frozenPrefix + b.Created.Format("20060102T150405Z")
 	frozen := filepath.Join(dir, "shadow", name)
 	defer os.RemoveAll(frozen)
+	units := slices.ContainsFunc(b.Tables, func(t BackupTable) bool { return t.Name == unitsTable })
+	var before map[unit]uint64
+	if units {
+		if before, err = db.rolledUpTo(ctx); err != nil {
+			return b, err
+		}
+	}
 	for _, t := range b.Tables {
-		if t.Name == frozenLast[0] {
+		if t.Name == unitsTable {
 			select {
 			case <-time.After(settle):
 			case <-ctx.Done():
@@ -103,10 +117,18 @@ func (db *DB) Backup(ctx context.Context, dir, to string, progress func(done, to
 			return b, db.wrap(ctx, "freezing "+t.Name, err)
 		}
 	}
-	if err := b.copyFrozen(ctx, frozen, to, progress); err != nil {
-		return b, err
+	if units {
+		after, err := db.rolledUpTo(ctx)
+		if err != nil {
+			return b, err
+		}
+		for _, u := range slices.Sorted(maps.Keys(after)) {
+			if after[u] != before[u] {
+				b.Rolled = append(b.Rolled, u)
+			}
+		}
 	}
-	return b, nil
+	return b, b.copyFrozen(ctx, frozen, to, progress)
 }
 
 // emptyDir makes a directory, or refuses one with something in it.
@@ -423,5 +445,5 @@ func (db *DB) Restore(ctx context.Context, dir, from string, b Backup, progress 
 			}
 		}
 	}
-	return nil
+	return db.markWhole(ctx, b.Rolled)
 }

@@ -161,6 +161,50 @@ func (db *DB) rolled(ctx context.Context, all []pending) error {
 	})
 }
 
+// rolledUpTo sums, for each unit, the numbers up to which its writers' samples are
+// in the rollups: another sum, and it was computed in between.
+func (db *DB) rolledUpTo(ctx context.Context) (map[unit]uint64, error) {
+	const doing = "looking at what is rolled up"
+	rows, err := db.conn.Query(ctx, "SELECT unit, sum(r) FROM (SELECT unit, max(rolled) AS r FROM rollup_units GROUP BY unit, writer) GROUP BY unit")
+	if err != nil {
+		return nil, db.wrap(ctx, doing, err)
+	}
+	sums := map[unit]uint64{}
+	err = each(rows, func() error {
+		var (
+			u   uint32
+			sum uint64
+		)
+		err := rows.Scan(&u, &sum)
+		sums[unit(u)] = sum
+		return err
+	})
+	return sums, db.wrap(ctx, doing, err)
+}
+
+// markWhole has units computed again, of all series.
+func (db *DB) markWhole(ctx context.Context, all []unit) error {
+	if len(all) == 0 {
+		return nil
+	}
+	var (
+		units           = make([]uint32, len(all))
+		writers, marked = make([]uint64, len(all)), make([]uint64, len(all))
+		whole           = make([]uint8, len(all))
+		named           = make([][]uint64, len(all))
+		writer          = rand.Uint64() | 1
+	)
+	for i, u := range all {
+		units[i], writers[i], marked[i], whole[i], named[i] = uint32(u), writer, 1, 1, []uint64{}
+	}
+	return db.insert(ctx, "rollup_units", "", []column{
+		{"unit", "UInt32", units}, {"writer", "UInt64", writers},
+		{"marked", "SimpleAggregateFunction(max, UInt64)", marked},
+		{"whole", "SimpleAggregateFunction(max, UInt8)", whole},
+		{"ids", "SimpleAggregateFunction(groupUniqArrayArray, Array(UInt64))", named},
+	})
+}
+
 // Span is a stretch of time in milliseconds: what lies after From, up to and
 // with To.
 type Span struct{ From, To int64 }
