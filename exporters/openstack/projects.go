@@ -80,10 +80,22 @@ func (p *projects) release() { <-p.busy }
 
 func (p *projects) readNow(ctx context.Context, c *Cloud) (Listing[Project], error) {
 	list, err := List[Project](ctx, c, Identity, "/projects", "projects", nil)
+	list.Objects = eachOnce(list.Objects)
 	if err == nil && len(list.Failed) == 0 {
 		p.list, p.read = list, time.Now()
 	}
 	return list, err
+}
+
+// eachOnce leaves out a project that came again: pages move while projects are made
+// and deleted, and who counts accounts would wait for one that is not there.
+func eachOnce(list []Project) []Project {
+	seen := make(map[ID]bool, len(list))
+	return slices.DeleteFunc(list, func(p Project) bool {
+		again := seen[p.ID]
+		seen[p.ID] = true
+		return again
+	})
 }
 
 // completed are those of now, and of those before the ones that now lacks.

@@ -43,3 +43,24 @@ func TestProjectsThatDoNotDecode(t *testing.T) {
 		t.Errorf("%d projects, error %v; want the %d before and an error", len(list.Objects), err, len(good.Objects))
 	}
 }
+
+// TestProjectThatComesTwice proves that a project that moved to the next page while
+// they were read is one project.
+func TestProjectThatComesTwice(t *testing.T) {
+	f := newFakeCloud(t)
+	cloud, _ := f.connect(nil)
+	f.inject(func(w http.ResponseWriter, r *http.Request, call string) bool {
+		if !strings.HasPrefix(call, "keystone /projects") {
+			return false
+		}
+		answer := `{"projects": [{"id": "a"}, {"id": "b"}], "links": {"next": "http://x/v3/projects?marker=b"}}`
+		if r.URL.Query().Get("marker") == "b" {
+			answer = `{"projects": [{"id": "b"}, {"id": "c"}], "links": {"next": null}}`
+		}
+		_, _ = w.Write([]byte(answer))
+		return true
+	})
+	if list, err := cloud.Projects(t.Context(), 0); err != nil || len(list.Objects) != 3 {
+		t.Errorf("%d projects, error %v; want 3", len(list.Objects), err)
+	}
+}
