@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"mcloud"
+	"mcloud/deploy/freeport"
 	"mcloud/deploy/sim/model"
 )
 
@@ -164,12 +164,8 @@ func (b *bench) startCloud(ctx context.Context, profile string) (err error) {
 
 // writeConfig writes a mcloud.yaml as an operator's.
 func (b *bench) writeConfig(collector, memory, extra string) error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeport.Address()
 	if err != nil {
-		return err
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil { // free again for the exporter
 		return err
 	}
 	b.page = "http://" + address

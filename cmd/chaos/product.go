@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -12,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"mcloud/deploy/freeport"
 )
 
 // product is a collector and a store, each a process of its own.
@@ -48,12 +49,8 @@ func newProduct(program, dir string) (*product, error) {
 	p := &product{program: program, config: filepath.Join(dir, "mcloud.yaml"), collectorDir: filepath.Join(dir, "data", "collector")}
 	var exporter, planner string
 	for _, at := range []*string{&p.collectorAt, &p.storeAt, &exporter, &planner} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		*at = l.Addr().String()
-		if err := l.Close(); err != nil {
+		var err error
+		if *at, err = freeport.Address(); err != nil {
 			return nil, err
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -13,17 +12,17 @@ import (
 	"time"
 
 	"mcloud/cmd/config"
+	"mcloud/deploy/freeport"
 )
 
 // freeAddress is one that nothing listens on now.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeport.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return address
 }
 
 // page is what an exporter serves now; "" when it does not answer.
