@@ -8,7 +8,7 @@ export GO
 LAB      := deploy/lab/lab
 BENCH    ?= .
 
-.PHONY: help build run test test-unit check bench bench-exporter chaos fuzz lab-up lab-seed lab-down lab-status e2e prepare prepare-test clean
+.PHONY: help build run test test-unit test-query check bench bench-exporter bench-store chaos fuzz lab-up lab-seed lab-down lab-status e2e prepare prepare-test clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ test-unit: ## what needs neither root nor a lab
 	@deploy/prepare/prepare unit
 	$(GO) test ./...
 
+test-query: ## 1,000 random queries of our storage and of Prometheus's own (MCLOUD_SEED=2 for others, MCLOUD_QUERIES=5000 for more)
+	@deploy/prepare/prepare unit
+	MCLOUD_QUERIES=$${MCLOUD_QUERIES:-1000} $(GO) test -count=1 -timeout 60m -run TestDifferential -v ./collector/query
+
 test: prepare-test ## everything: checks, unit tests with -race, then the lab end to end (needs root)
 	deploy/prepare/test
 
@@ -45,6 +49,12 @@ bench-exporter: ## the exporter against a simulated cloud of full size: calls, t
 	@mkdir -p bin
 	$(GO) build -buildvcs=false -o bin/bench-exporter ./cmd/bench-exporter
 	bin/bench-exporter $(ARGS)
+
+bench-store: ## the store beside Prometheus's own TSDB: remote write, memory, disk, long queries (ARGS="-only disk")
+	@deploy/prepare/prepare unit
+	@mkdir -p bin
+	$(GO) build -buildvcs=false -o bin/bench-store ./cmd/bench-store
+	bin/bench-store $(ARGS)
 
 chaos: build ## break collector and store under load, and count what is missing or doubled (ARGS="-rounds 100"; root for the full disk)
 	$(GO) build -buildvcs=false -tags $(TAGS) -o bin/chaos ./cmd/chaos

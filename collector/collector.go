@@ -237,7 +237,7 @@ func (c *Collector) open(addr string) (p *parts, err error) {
 	if err != nil {
 		return p, err
 	}
-	queryable, err := query.New(query.Options{Hot: p.hot, LongTerm: c.opts.LongTerm, Unavailable: c.opts.LongTermAway, Registerer: c.registry})
+	queryable, err := query.New(query.Options{Hot: p.hot, LongTerm: c.opts.LongTerm, Evaluator: c.opts.Evaluator, Unavailable: c.opts.LongTermAway, Registerer: c.registry})
 	if err != nil {
 		return p, err
 	}
@@ -254,8 +254,12 @@ func (c *Collector) open(addr string) (p *parts, err error) {
 	if err != nil {
 		return p, err
 	}
+	engine, err := query.NewLog(&query.PushDown{QueryEngine: p.engine, Parser: c.parser, Lookback: c.opts.Limits.LookbackDelta}, c.logger.With("component", "queries"), c.opts.LogQueries, c.opts.SlowQuery, c.registry)
+	if err != nil {
+		return p, err
+	}
 	p.api = httpapi.Options{
-		Engine: p.engine, Queryable: queryable, Parser: c.parser, LookbackDelta: c.opts.Limits.LookbackDelta,
+		Engine: engine, Queryable: queryable, Parser: c.parser, LookbackDelta: c.opts.Limits.LookbackDelta,
 		Storage: p.hot, Written: p.gate.Before(p.hot), Receive: p.gate.Receive, StorageDir: dir, Targets: p.scrape, Alertmanagers: p.notify, Rules: p.rules,
 		Config: c.config, Runtime: c.runtime, Reload: c.Reload, ExternalURL: p.externalURL, Listen: addr, Version: c.opts.Version,
 		Full: full, Records: records, Parts: c.opts.Parts, Registry: c.registry, Logger: c.logger.With("component", "api"),

@@ -39,6 +39,10 @@ func (c *Collector) load(ctx context.Context) (*configuration, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w %s: %w", ErrConfig, src.Name, err)
 	}
+	if cfg.StorageConfig.ExemplarsConfig == nil {
+		exemplars := config.DefaultExemplarsConfig
+		cfg.StorageConfig.ExemplarsConfig = &exemplars
+	}
 	cfg.SetDirectory(src.Dir)
 	if _, err := cfg.GetScrapeConfigs(); err != nil {
 		return nil, fmt.Errorf("%w %s: %w", ErrConfig, src.Name, err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/tsdb/wlog"
 	"github.com/prometheus/prometheus/util/compression"
@@ -98,6 +99,9 @@ func openHot(o hotOptions) (*hot, error) {
 	opts.RetentionDuration = o.retention.Milliseconds()
 	opts.MaxBlockDuration = opts.MinBlockDuration
 	opts.WALCompression = compression.Snappy
+	// Exemplars are kept in memory, the newest of all series together; the
+	// configuration's storage.exemplars says how many.
+	opts.EnableExemplarStorage, opts.MaxExemplars = true, config.DefaultExemplarsConfig.MaxExemplars
 	opts.SeriesLifecycleCallback = o.gate
 	opts.BlocksToDelete = func(blocks []*tsdb.Block) map[ulid.ULID]struct{} {
 		db := opened.Load()

@@ -51,6 +51,11 @@ type Options struct {
 	// LongTermAway tells LongTerm's errors that mean it is away; nil: network errors
 	// and timeouts.
 	LongTermAway func(error) bool
+	// Evaluator computes for LongTerm where a query may be pushed down; nil: nothing is.
+	Evaluator query.Evaluator
+	// LogQueries logs every query of the API; those slower than SlowQuery (10 s) always are.
+	LogQueries bool
+	SlowQuery  time.Duration
 	// Records keeps events and inventories; nil: they are put off with 503.
 	Records httpapi.RecordStore
 	// RecordsUnavailable tells errors of Records after which the same batch is welcome

@@ -94,10 +94,24 @@ type Collector struct {
 	HotRetention   Duration `yaml:"hot_retention"`
 	ScrapeInterval Duration `yaml:"scrape_interval"`
 	Alertmanagers  []string `yaml:"alertmanagers"` // host:port, no scheme
+	Query          Query    `yaml:"query"`
 	Limits         Limits   `yaml:"limits"`
 	// Prometheus are further sections of a Prometheus configuration
 	// (scrape_configs, rule_files, alerting, global), added to our own.
 	Prometheus yaml.Node `yaml:"prometheus"`
+}
+
+// Query bounds what queries of the API may cost, and says which are logged.
+type Query struct {
+	Timeout     Duration `yaml:"timeout"`     // of one, default 2 min
+	Concurrency int      `yaml:"concurrency"` // at once, others wait; default 20
+	// Samples that one may hold, default 50 million: 16 bytes each in the engine, and as
+	// much again where they come from the long-term store.
+	Samples int `yaml:"samples"`
+	// NoPushDown keeps functions over time out of the long-term store's SQL.
+	NoPushDown bool     `yaml:"no_push_down"`
+	Log        bool     `yaml:"log"`  // every query, as lines of the log
+	Slow       Duration `yaml:"slow"` // from when on one is logged in any case, default 10 s
 }
 
 // Limits bound what is scraped and written to the collector (collector/ingest). Zero is
@@ -123,14 +137,16 @@ func (l Limits) validate() error {
 type Store struct {
 	Listen string `yaml:"listen"`
 	// URL of a ClickHouse server's HTTP interface; empty means the embedded engine.
-	URL          string   `yaml:"url"`
-	Database     string   `yaml:"database"`
-	User         string   `yaml:"user"`
-	PasswordFile string   `yaml:"password_file"`
-	CA           string   `yaml:"ca"`
-	Library      string   `yaml:"library"` // libchdb.so
-	Memory       Bytes    `yaml:"memory"`  // bound of the embedded engine, default 2 GiB
-	Retention    Duration `yaml:"retention"`
+	URL          string    `yaml:"url"`
+	Database     string    `yaml:"database"`
+	User         string    `yaml:"user"`
+	PasswordFile string    `yaml:"password_file"`
+	CA           string    `yaml:"ca"`
+	Library      string    `yaml:"library"` // libchdb.so
+	Memory       Bytes     `yaml:"memory"`  // bound of the embedded engine, default 2 GiB
+	Cache        Bytes     `yaml:"cache"`   // of it for the engine's cache of marks, default a quarter, at most 256 MiB
+	Threads      int       `yaml:"threads"` // of one statement in the embedded engine, default one a CPU
+	Retention    Retention `yaml:"retention"`
 }
 
 // Embedded says whether the store runs in this product.
@@ -142,6 +158,19 @@ func (s Store) Address() string {
 		return s.URL
 	}
 	return "http://" + s.Listen
+}
+
+// bounds are those of the embedded engine.
+func (s Store) bounds() error {
+	switch {
+	case s.Memory < 256<<20:
+		return fmt.Errorf("store.memory: %d bytes, the engine needs 256MiB at least", s.Memory)
+	case s.Cache < 0 || s.Cache > s.Memory/2:
+		return fmt.Errorf("store.cache: %d bytes, want at most half of store.memory, which is %d", s.Cache, s.Memory)
+	case s.Threads < 0 || s.Threads > 256:
+		return fmt.Errorf("store.threads: %d, want 1 to 256, or none for one a CPU", s.Threads)
+	}
+	return nil
 }
 
 // Default addresses: loopback unless told otherwise.
@@ -182,6 +211,10 @@ func Parse(path string, content []byte) (File, error) {
 	f.defaults()
 	f.absolute(filepath.Dir(abs))
 	if err := f.Validate(); err != nil {
+		var at lineError
+		if errors.As(err, &at) && at.line > 0 {
+			path = fmt.Sprintf("%s:%d", path, at.line)
+		}
 		return File{}, fmt.Errorf("%w: %s: %w", ErrConfig, path, err)
 	}
 	return f, nil
@@ -209,6 +242,7 @@ func (f *File) defaults() {
 	if f.Store.Memory == 0 {
 		f.Store.Memory = 2 << 30
 	}
+	f.Store.Retention.defaults()
 	if f.OpenStack != nil {
 		every(&f.OpenStack.Period, 30*time.Second)
 	}
@@ -328,6 +362,12 @@ func (f File) Validate() error {
 		if !webAddress(s) {
 			return errors.New("store.url: want the HTTP interface of a ClickHouse, http://host:8123 or https://host:8443")
 		}
+	}
+	if err := f.Store.bounds(); err != nil {
+		return err
+	}
+	if err := f.Store.Retention.validate(); err != nil {
+		return err
 	}
 	if err := f.Collector.Limits.validate(); err != nil {
 		return err

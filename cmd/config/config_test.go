@@ -34,6 +34,21 @@ func TestParseFillsInAndResolves(t *testing.T) {
 	}
 }
 
+func TestRetentionAges(t *testing.T) {
+	f, err := Parse("m.yaml", []byte("cloud: lab\nstore:\n  retention:\n    five_minutes: 2y\n    classes: [{name: osd, metrics: \"osd_.*|ovs\", raw: 7d, hour: 730d}]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const day = 24 * time.Hour
+	r := f.Store.Retention
+	if r.Raw.Duration != 90*day || r.FiveMinutes.Duration != 730*day || r.Hour.Duration != Forever {
+		t.Errorf("%+v", r)
+	}
+	if c := r.Classes[0]; c.Raw.Duration != 7*day || c.FiveMinutes.Duration != 730*day || c.Hour.Duration != 730*day || !c.Metrics.MatchString("ovs") || c.Metrics.MatchString("ovs_1") {
+		t.Errorf("%+v", c)
+	}
+}
+
 func TestParseNamesTheFault(t *testing.T) {
 	for name, c := range map[string]struct{ content, says string }{
 		"empty":        {"", "m.yaml: the file is empty"},
@@ -60,6 +75,17 @@ func TestParseNamesTheFault(t *testing.T) {
 		"per second":   {"cloud: lab\nopenstack: {cloud: lab, budgets: {nova: {per_second: .nan}}}", "openstack.budgets.nova.per_second"},
 		"in a budget":  {"cloud: lab\nopenstack:\n  cloud: lab\n  budgets: {nova: {inflight: 1}}", `unknown field "inflight"; did you mean "in_flight"?`},
 		"store url":    {"cloud: lab\nstore: {url: \"tcp://x:9000\"}", "store.url"},
+		"age":          {"cloud: lab\nstore:\n  retention: {raw: long}", `m.yaml:3: "long" is no age`},
+		"raw age":      {"cloud: lab\nstore:\n  retention:\n    raw: 6h", "m.yaml:4: store.retention.raw: 6h0m0s, samples are kept for a day"},
+		"ages":         {"cloud: lab\nstore:\n  retention:\n    raw: 400d", "m.yaml:4: store.retention.five_minutes: 365d is less than raw has, 400d"},
+		"hour age":     {"cloud: lab\nstore:\n  retention:\n    raw: 4d\n    hour: 2w", "m.yaml:5: store.retention.hour: 14d is less than five_minutes has, 365d"},
+		"class":        {"cloud: lab\nstore:\n  retention:\n    classes:\n      - {name: osd, metrics: \"(\"}", `m.yaml:5: "(" is no pattern of metric names (missing closing )`},
+		"class age":    {"cloud: lab\nstore:\n  retention:\n    classes:\n      - name: osd\n        metrics: osd_.*\n        five_minutes: 30d", "m.yaml:7: store.retention.classes[0] (osd).five_minutes: 30d is less than raw has, 90d"},
+		"class typo":   {"cloud: lab\nstore:\n  retention:\n    classes:\n      - {name: osd, metric: x}", `unknown field "metric"; did you mean "metrics"?`},
+		"class twice":  {"cloud: lab\nstore: {retention: {classes: [{name: a, metrics: x}, {name: a, metrics: y}]}}", `m.yaml:2: store.retention.classes[1].name: "a" is there twice`},
+		"cache":        {"cloud: lab\nstore: {memory: 1GiB, cache: 900MiB}", "store.cache: 943718400 bytes, want at most half"},
+		"memory":       {"cloud: lab\nstore: {memory: 1MiB}", "store.memory: 1048576 bytes, the engine needs 256MiB"},
+		"threads":      {"cloud: lab\nstore: {threads: -1}", "store.threads: -1, want 1 to 256"},
 		"horizon":      {"cloud: lab\nopenstack: {cloud: x, horizon: \"dash.example.org\"}", "openstack.horizon: want the dashboard's address"},
 		"horizon user": {"cloud: lab\nopenstack: {cloud: x, horizon: \"https://u:p@dash.example.org\"}", "openstack.horizon"},
 		"password":     {"cloud: lab\nnotifications: [{url: \"http://x\"}]", "notifications[0].url"},

@@ -117,7 +117,7 @@ func edits(a, b string) int {
 	return row[len(b)]
 }
 
-// Duration reads "30s", "6h" and, as Prometheus does, "180d" and "2w".
+// Duration reads "30s", "6h" and, as Prometheus does, "180d", "2w" and "1y".
 type Duration time.Duration
 
 // UnmarshalYAML implements yaml.Unmarshaler.
@@ -131,9 +131,9 @@ func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
 }
 
 func parseDuration(s string) (time.Duration, error) {
-	for suffix, unit := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour} {
+	for suffix, unit := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour, "y": 365 * 24 * time.Hour} {
 		if number, ok := strings.CutSuffix(s, suffix); ok {
-			if n, err := strconv.ParseFloat(number, 64); err == nil && n > 0 && n < 40000 {
+			if n, err := strconv.ParseFloat(number, 64); err == nil && n > 0 && n*float64(unit) < float64(40000*24*time.Hour) {
 				return time.Duration(n * float64(unit)), nil
 			}
 		}

@@ -27,7 +27,7 @@ store is away, queries of those hours and alerts go on.`,
 			if err != nil {
 				return err
 			}
-			group = parts.NewGroup(logger, store.Part(), collector)
+			group = parts.NewGroup(logger, store.Part(), collector, store.Upkeep())
 			return runGroup(cmd, f, group)
 		},
 	}

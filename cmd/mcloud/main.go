@@ -43,6 +43,6 @@ when it runs out, what to buy, what to move, and who pays.`,
 	}
 	var s settings.Settings
 	s.AddFlags(root.PersistentFlags())
-	root.AddCommand(runCommand(&s), exporterCommand(&s), collectorCommand(&s), storeCommand(&s), simCommand(&s))
+	root.AddCommand(runCommand(&s), exporterCommand(&s), collectorCommand(&s), storeCommand(&s), importCommand(&s), simCommand(&s))
 	return root
 }

@@ -66,6 +66,6 @@ func everything(f config.File, store *parts.Store, open parts.OpenMon, logger *s
 	if f.Store.Embedded() {
 		list = append(list, store.Embed(f))
 	}
-	group = parts.NewGroup(logger, arrange(append(list, store.Part(), collector, exporter, planner))...)
+	group = parts.NewGroup(logger, arrange(append(list, store.Part(), collector, exporter, planner, store.Upkeep()))...)
 	return group, nil
 }

@@ -8,7 +8,7 @@ import (
 )
 
 func storeCommand(s *settings.Settings) *cobra.Command {
-	return &cobra.Command{
+	command := &cobra.Command{
 		Use:   "store",
 		Short: "Serve the embedded store: ClickHouse's engine over its HTTP interface",
 		Long: `Serve the embedded store: ClickHouse's engine in this process, over ClickHouse's
@@ -26,4 +26,6 @@ store.url instead and needs no such process.`,
 			return runParts(cmd, f, logger, part)
 		},
 	}
+	command.AddCommand(backupCommand(s), restoreCommand(s), checkBackupCommand())
+	return command
 }

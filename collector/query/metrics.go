@@ -11,6 +11,9 @@ type metrics struct {
 	asked       *prometheus.CounterVec
 	seconds     prometheus.Histogram
 	closeErrors prometheus.Counter
+
+	pushed         prometheus.Counter
+	kept, fellBack *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -27,10 +30,19 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "mcloud_query_long_term_close_errors_total", Help: "Errors after the long-term store had answered; the answers were whole.",
 		}),
 	}
+	m.pushed = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "mcloud_query_pushdown_queries_total", Help: "Queries of which the long-term store computed a part.",
+	})
+	m.kept = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "mcloud_query_pushdown_kept_total", Help: "Functions over time that were not left to the long-term store, by the first reason found.",
+	}, []string{"reason"})
+	m.fellBack = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "mcloud_query_pushdown_fallbacks_total", Help: "Queries that ran without push-down after the long-term store could not compute a part, by reason.",
+	}, []string{"reason"})
 	for _, r := range []string{"ok", "error", "paused"} {
 		m.asked.WithLabelValues(r)
 	}
-	for _, c := range []prometheus.Collector{m.asked, m.seconds, m.closeErrors} {
+	for _, c := range []prometheus.Collector{m.asked, m.seconds, m.closeErrors, m.pushed, m.kept, m.fellBack} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}

@@ -31,6 +31,8 @@ type Options struct {
 	Hot Hot
 	// LongTerm may be nil: then there is only Hot.
 	LongTerm storage.Queryable
+	// Evaluator is LongTerm for PushDown; nil: nothing is pushed down.
+	Evaluator Evaluator
 	// Timeout bounds the long-term part of one query (30 s).
 	Timeout time.Duration
 	// Pause is how long the store is not asked after it did not answer (10 s).

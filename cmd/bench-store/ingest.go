@@ -1,0 +1,274 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/s2"
+	"github.com/prometheus/client_golang/exp/api/remote"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/prompb"
+	prometheusremote "github.com/prometheus/prometheus/storage/remote"
+	"github.com/prometheus/prometheus/tsdb"
+
+	"mcloud/collector"
+	"mcloud/collector/clickhouse"
+	"mcloud/collector/shipper"
+)
+
+// childEnv makes this program one of the two receivers: "mcloud DIR" or
+// "prometheus DIR". Each is a process of its own, so that its processor time and its
+// memory are its own.
+const childEnv = "BENCH_STORE_RECEIVER"
+
+// perRequest is how many samples a remote writer sends at once unless configured.
+const perRequest = 2000
+
+// ingest sends the same remote-write requests to both receivers, one after the other,
+// and says what each took until every sample is on disk: for the store, until the
+// last row is acknowledged.
+func ingest(ctx context.Context, series, scrapes int, dir string) error {
+	fmt.Printf("ingest: remote write 1.0, %d series × %d scrapes in requests of %d samples\n", series, scrapes, perRequest)
+	for _, name := range []string{"prometheus", "mcloud"} {
+		if err := receive(ctx, name, series, scrapes, filepath.Join(dir, name)); err != nil {
+			return fmt.Errorf("receiver %s: %w", name, err)
+		}
+	}
+	fmt.Println()
+	return nil
+}
+
+func receive(ctx context.Context, name string, series, scrapes int, dir string) (err error) {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	child := exec.CommandContext(ctx, self)
+	child.Env = append(os.Environ(), childEnv+"="+name+" "+dir)
+	child.Stderr = os.Stderr
+	out, err := child.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := child.Start(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, child.Process.Kill()); _ = child.Wait() }() // killed: its error is ours
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		return fmt.Errorf("it does not start: %w", err)
+	}
+	url := strings.TrimSpace(line)
+	f := newFleet(series)
+	protos := make([][]prompb.Label, series)
+	for i, ls := range f.series {
+		ls.Range(func(l labels.Label) { protos[i] = append(protos[i], prompb.Label{Name: l.Name, Value: l.Value}) })
+	}
+	before, err := processOf(child.Process.Pid)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	from := time.Now().UnixMilli() - int64(scrapes+1)*15_000
+	sent := 0
+	for k := range scrapes {
+		for at := 0; at < series; at += perRequest {
+			var r prompb.WriteRequest
+			for i := at; i < min(at+perRequest, series); i++ {
+				t, v := f.next(i, from+int64(k)*15_000)
+				r.Timeseries = append(r.Timeseries, prompb.TimeSeries{Labels: protos[i], Samples: []prompb.Sample{{Timestamp: t, Value: v}}})
+			}
+			raw, err := r.Marshal()
+			if err != nil {
+				return err
+			}
+			if err := post(ctx, url+"/api/v1/write", s2.EncodeSnappy(nil, raw)); err != nil {
+				return err
+			}
+			sent += len(r.Timeseries)
+		}
+	}
+	received := time.Since(began)
+	if name == "mcloud" {
+		if err := shipped(ctx, url, sent); err != nil {
+			return err
+		}
+	}
+	after, err := processOf(child.Process.Pid)
+	if err != nil {
+		return err
+	}
+	cpu := after.cpu - before.cpu
+	fmt.Printf("  %-11s %6.0f k samples per processor second; %.1f s processor, %.1f s wall (%.1f s until received); RSS %d MiB, at most %d MiB\n",
+		name, float64(sent)/1e3/cpu.Seconds(), cpu.Seconds(), time.Since(began).Seconds(), received.Seconds(), after.rss>>20, after.peak>>20)
+	return nil
+}
+
+func post(ctx context.Context, url string, body []byte) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/x-protobuf")
+	req.Header.Set("Content-Encoding", "snappy")
+	req.Header.Set("X-Prometheus-Remote-Write-Version", "0.1.0")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode/100 != 2 {
+		err = fmt.Errorf("%s: %s", res.Status, strings.TrimSpace(string(answer)))
+	}
+	return err
+}
+
+var shippedSamples = regexp.MustCompile(`(?m)^mcloud_shipper_shipped_samples_total (\S+)$`)
+
+// shipped waits until the store has acknowledged as many samples.
+func shipped(ctx context.Context, url string, want int) error {
+	for deadline := time.Now().Add(10 * time.Minute); time.Now().Before(deadline); {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/metrics", nil)
+		if err != nil {
+			return err
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return err
+		}
+		page, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil {
+			return err
+		}
+		if m := shippedSamples.FindSubmatch(page); m != nil {
+			if n, err := strconv.ParseFloat(string(m[1]), 64); err == nil && int(n) >= want {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	return errors.New("samples are not shipped after 10 minutes")
+}
+
+type process struct {
+	cpu       time.Duration
+	rss, peak int64
+}
+
+var (
+	rssLine  = regexp.MustCompile(`(?m)^VmRSS:\s+(\d+) kB$`)
+	peakLine = regexp.MustCompile(`(?m)^VmHWM:\s+(\d+) kB$`)
+)
+
+// processOf reads /proc: proc(5).
+func processOf(pid int) (p process, err error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return p, err
+	}
+	_, rest, _ := bytes.Cut(stat, []byte(") "))
+	fields := strings.Fields(string(rest))
+	if len(fields) < 13 {
+		return p, fmt.Errorf("/proc/%d/stat is short", pid)
+	}
+	for _, field := range fields[11:13] { // utime and stime, in hundredths of a second
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return p, err
+		}
+		p.cpu += time.Duration(n) * 10 * time.Millisecond
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return p, err
+	}
+	for line, into := range map[*regexp.Regexp]*int64{rssLine: &p.rss, peakLine: &p.peak} {
+		if m := line.FindSubmatch(status); m != nil {
+			kb, err := strconv.ParseInt(string(m[1]), 10, 64)
+			if err != nil {
+				return p, err
+			}
+			*into = kb << 10
+		}
+	}
+	return p, nil
+}
+
+// receiver is what the program is with childEnv set: it prints its URL and receives
+// until it is killed.
+func receiver(ctx context.Context, what string) error {
+	name, dir, _ := strings.Cut(what, " ")
+	if name == "mcloud" {
+		return receiveOurs(ctx, dir)
+	}
+	return receiveTheirs(ctx, dir)
+}
+
+type sampleStore struct{ *clickhouse.DB }
+
+// WriteSamples implements shipper.Store.
+func (s sampleStore) WriteSamples(ctx context.Context, token string, b shipper.Batch) error {
+	return s.DB.WriteSamples(ctx, token, clickhouse.Batch(b))
+}
+
+func receiveOurs(ctx context.Context, dir string) error {
+	db, err := openOurs(ctx, filepath.Join(dir, "store"), 90*24*time.Hour)
+	if err != nil {
+		return err
+	}
+	c, err := collector.New(collector.Options{
+		DataDir: filepath.Join(dir, "collector"), Listen: "127.0.0.1:0", Config: collector.StaticConfig("bench", dir, nil),
+		Store: sampleStore{db.DB}, LongTerm: db.DB,
+	})
+	if err != nil {
+		return errors.Join(err, db.close())
+	}
+	go func() {
+		<-c.Ready()
+		fmt.Println("http://" + c.Addr())
+	}()
+	return errors.Join(c.Run(ctx), db.close())
+}
+
+func receiveTheirs(ctx context.Context, dir string) error {
+	quiet := slog.New(slog.DiscardHandler)
+	db, err := tsdb.Open(dir, quiet, nil, tsdb.DefaultOptions(), nil)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	fmt.Println("http://" + listener.Addr().String())
+	mux := http.NewServeMux()
+	mux.Handle("/api/v1/write", prometheusremote.NewWriteHandler(quiet, prometheus.NewRegistry(), db, remote.MessageTypes{remote.WriteV1MessageType}, false, false, false))
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() }) // the end of the benchmark
+	defer stop()
+	return errors.Join(server.Serve(listener), db.Close())
+}

@@ -1,0 +1,154 @@
+package clickhouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/storage"
+
+	"mcloud/collector/embedded/embeddedtest"
+)
+
+// The functions are compared with Prometheus's in collector/query; here is what they
+// refuse.
+func overTimeOf(t *testing.T, db *DB, function string, values ...float64) ([]storage.Series, error) {
+	t.Helper()
+	b := Batch{Series: []labels.Labels{labels.FromStrings(model.MetricNameLabel, "m"+function)}}
+	for i, v := range values {
+		b.Ref, b.Time, b.Value = append(b.Ref, 0), append(b.Time, base+int64(i+1)*60_000), append(b.Value, v)
+	}
+	if err := db.WriteSamples(t.Context(), "t"+function, b); err != nil {
+		t.Fatal(err)
+	}
+	end := base + 10*60_000
+	return db.OverTime(t.Context(), function, end, end, 0, 10*60_000, labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, "m"+function))
+}
+
+func TestOverTimeRefusesWhatIsInexact(t *testing.T) {
+	db := open(t)
+	for function, values := range map[string][]float64{
+		"sum_over_time": {1e15, 0.1, -1e15},
+		"avg_over_time": {1, math.Inf(1)},
+	} {
+		if got, err := overTimeOf(t, db, function, values...); !errors.Is(err, ErrInexact) {
+			t.Errorf("%s of %v: %v %v", function, values, got, err)
+		}
+	}
+	if got, err := overTimeOf(t, db, "count_over_time", 1, math.NaN(), 3); err != nil || len(got) != 1 {
+		t.Errorf("count: %v %v", got, err)
+	}
+	if _, err := db.OverTime(t.Context(), "deriv", base, base, 0, 60_000); !errors.Is(err, ErrInexact) {
+		t.Errorf("a function that is not known: %v", err)
+	}
+	// The same samples again, as after a repair by hand.
+	if err := db.WriteSamples(t.Context(), "again", Batch{Series: []labels.Labels{labels.FromStrings(model.MetricNameLabel, "mcount_over_time")},
+		Ref: []uint32{0}, Time: []int64{base + 60_000}, Value: []float64{1}}); err != nil {
+		t.Fatal(err)
+	}
+	end := base + 10*60_000
+	for _, function := range []string{"count_over_time", "rate"} {
+		if _, err := db.OverTime(t.Context(), function, end, end, 0, 10*60_000, labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, "mcount_over_time")); !errors.Is(err, ErrInexact) {
+			t.Errorf("%s of samples that are stored twice: %v", function, err)
+		}
+	}
+}
+
+func TestOverTimeIsBounded(t *testing.T) {
+	db := open(t)
+	var b Batch
+	for i := range 50 {
+		b.Series = append(b.Series, series1("m", "i", fmt.Sprint(i)))
+		for k := range 100 {
+			b.Ref, b.Time, b.Value = append(b.Ref, uint32(i)), append(b.Time, base+int64(k+1)*60_000), append(b.Value, float64(k))
+		}
+	}
+	if err := db.WriteSamples(t.Context(), "t", b); err != nil {
+		t.Fatal(err)
+	}
+	ask := func(ctx context.Context) error {
+		_, err := db.OverTime(ctx, "max_over_time", base+60_000, base+100*60_000, 60_000, 60_000, labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, "m"))
+		return err
+	}
+	if err := ask(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	db.options.MaxSamples = 1000
+	if err := ask(t.Context()); !errors.Is(err, ErrTooMuch) {
+		t.Errorf("5,000 values with a limit of 1,000: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := ask(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// A query that is given up does not run on in the store.
+func TestCancelReachesTheStore(t *testing.T) {
+	db := open(t)
+	running := func() bool {
+		out, err := embeddedtest.Query(db.options.URL, "SELECT count() FROM system.processes WHERE query LIKE '%sleepEachRow%' AND query NOT LIKE '%system.processes%'")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(out) != "0"
+	}
+	within := func(d time.Duration, what string, is func() bool) {
+		t.Helper()
+		for end := time.Now().Add(d); !is(); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%s took more than %s", what, d)
+			}
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		rows, err := db.conn.Query(ctx, "SELECT sleepEachRow(0.01) FROM numbers(6000) SETTINGS max_block_size = 10, function_sleep_max_microseconds_per_block = 0")
+		if err == nil {
+			err = each(rows, func() error { return nil })
+		}
+		done <- err
+	}()
+	within(20*time.Second, "the beginning", running)
+	cancel()
+	within(20*time.Second, "the end", func() bool { return !running() })
+	if err := <-done; err == nil {
+		t.Error("the query was answered")
+	}
+}
+
+// Where raw samples may be gone, a window that the rollups do not have whole is not
+// computed from what is left: nothing there would look like nothing was.
+func TestOverTimeDoesNotTakeGoneSamplesForNone(t *testing.T) {
+	db := open(t)
+	now := time.Now()
+	ms := labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, "m")
+	var b Batch
+	b.Series = []labels.Labels{labels.FromStrings(model.MetricNameLabel, "m")}
+	for _, age := range []time.Duration{400, 100, 1} {
+		b.Ref, b.Time, b.Value = append(b.Ref, 0), append(b.Time, now.Add(-age*24*time.Hour).UnixMilli()), append(b.Value, 1)
+	}
+	if err := db.WriteSamples(t.Context(), "t", b); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		age    time.Duration
+		window time.Duration
+		fine   bool
+	}{{1, 7 * time.Minute, true}, {100, 7 * time.Minute, false}, {400, 5 * time.Minute, false}} {
+		end := (now.Add(-c.age*24*time.Hour).UnixMilli()/300_000 + 1) * 300_000
+		_, err := db.OverTime(t.Context(), "count_over_time", end, end, 0, c.window.Milliseconds(), ms)
+		if c.fine != (err == nil) || err != nil && !errors.Is(err, ErrInexact) {
+			t.Errorf("%s, %d days ago: %v", c.window, c.age, err)
+		}
+	}
+}
