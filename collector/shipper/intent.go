@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/tsdb/chunks"
+	"github.com/prometheus/prometheus/tsdb/encoding"
 	"github.com/prometheus/prometheus/tsdb/record"
 )
 
@@ -95,6 +96,9 @@ func decodeIntent(content []byte) (intent, error) {
 	if in.Part <= 0 || in.Agent == "" {
 		return intent{}, fmt.Errorf("%w: header lacks agent or part", errDamaged)
 	}
+	if !wholeLabels(fields[1]) {
+		return intent{}, fmt.Errorf("%w: series: a label is cut", errDamaged)
+	}
 	dec := record.NewDecoder(labels.NewSymbolTable(), nil)
 	series, err := dec.Series(fields[1], nil)
 	if err != nil {
@@ -118,6 +122,25 @@ func decodeIntent(content []byte) (intent, error) {
 		in.batch.Ref[i], in.batch.Time[i], in.batch.Value[i] = uint32(s.Ref), s.T, s.V
 	}
 	return in, nil
+}
+
+// wholeLabels says whether a series record has the labels that it says it has. The
+// TSDB's decoder takes its word for their number, and makes as many, empty ones, until
+// the memory is full.
+func wholeLabels(series []byte) bool {
+	d := encoding.Decbuf{B: series}
+	d.Byte() // the record's type
+	for d.Len() > 0 && d.Err() == nil {
+		d.Be64() // the reference
+		n := d.Uvarint64()
+		if n > uint64(d.Len()) { // a name and a value take two bytes at least
+			return false
+		}
+		for range 2 * n {
+			d.UvarintBytes()
+		}
+	}
+	return d.Err() == nil
 }
 
 // readIntent returns an error wrapping fs.ErrNotExist when there is none and

@@ -118,7 +118,7 @@ func (r *Reader) step() (whole, wait bool, err error) {
 	}
 	kind := there[0] & typeMask
 	if kind == pageEnd {
-		for _, b := range there {
+		for _, b := range there[1:] { // of the first byte only the type counts, to Prometheus's reader, too
 			if b != 0 {
 				return false, false, errors.New("the empty rest of a page is not empty")
 			}
