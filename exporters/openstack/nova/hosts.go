@@ -126,12 +126,13 @@ func (c *hostsCollector) Collect(ctx context.Context) (*exporters.Snapshot, erro
 	}
 	c.addServices(s, found.Objects)
 	if errServices == nil {
-		c.services = map[string]service{}
+		services := map[string]service{}
 		for _, v := range found.Objects {
 			if v.Binary == "nova-compute" {
-				c.services[v.Host] = v
+				services[v.Host] = v
 			}
 		}
+		c.services = unlessFailed(found.Failed, services, c.services)
 		s.Events = c.transitions(found, start)
 	}
 	addAggregates(ctx, s, groups, errGroups)
@@ -155,10 +156,22 @@ func (c *hostsCollector) Collect(ctx context.Context) (*exporters.Snapshot, erro
 		}
 		s.Inventories = append(s.Inventories, inventory)
 		if errHypers == nil {
-			c.index.set(idsByName(hypers.Objects), c.zones(hypers.Objects, zoneOf))
+			c.index.set(unlessFailed(hypers.Failed, idsByName(hypers.Objects), c.index.ids()),
+				unlessFailed(hypers.Failed, c.zones(hypers.Objects, zoneOf), c.index.zonesByHost()))
 		}
 	}
 	return s, err
+}
+
+// unlessFailed is what is known now and, when objects could not be read, also what
+// was known before and is missing: it may be one of those.
+func unlessFailed[V any](failed []exporters.ObjectError, now, before map[string]V) map[string]V {
+	if len(failed) == 0 || len(before) == 0 {
+		return now
+	}
+	all := maps.Clone(before)
+	maps.Copy(all, now)
+	return all
 }
 
 func idsByName(hypers []hypervisor) map[string]string {
