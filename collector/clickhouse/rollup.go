@@ -118,24 +118,8 @@ func (db *DB) plan(ctx context.Context, all []pending) ([]stretch, error) {
 
 // countBuckets counts the samples by the first column of the key.
 func (db *DB) countBuckets(ctx context.Context, from, to unit) (map[unit]uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, db.options.ReadTimeout)
-	defer cancel()
-	const doing = "counting what to roll up"
-	rows, err := db.conn.Query(ctx, fmt.Sprintf("SELECT toUInt32(%s) AS b, count() FROM samples WHERE %[1]s BETWEEN %d AND %d GROUP BY b", bucket, from, to))
-	if err != nil {
-		return nil, db.wrap(ctx, doing, err)
-	}
-	counts := map[unit]uint64{}
-	err = each(rows, func() error {
-		var (
-			b uint32
-			n uint64
-		)
-		err := rows.Scan(&b, &n)
-		counts[unit(b)] = n
-		return err
-	})
-	return counts, db.wrap(ctx, doing, err)
+	return db.byUnit(ctx, "counting what to roll up",
+		fmt.Sprintf("SELECT toUInt32(%s) AS b, count() FROM samples WHERE %[1]s BETWEEN %d AND %d GROUP BY b", bucket, from, to))
 }
 
 // Upkeep rolls up every period and applies the retention every hour, until ctx

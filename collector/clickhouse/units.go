@@ -63,14 +63,8 @@ func (db *DB) mark(ctx context.Context, ids []uint64, times []int64) error {
 			of[ids[i]] = struct{}{}
 		}
 	}
-	var (
-		units   []uint32
-		writers []uint64
-		marked  []uint64
-		whole   []uint8
-		named   [][]uint64
-		number  = db.marker.number.Add(1)
-	)
+	var m marks
+	number := db.marker.number.Add(1)
 	for u, of := range touched {
 		writer, all, list := db.marker.late, uint8(0), make([]uint64, 0, len(of))
 		switch {
@@ -84,15 +78,9 @@ func (db *DB) mark(ctx context.Context, ids []uint64, times []int64) error {
 			}
 			slices.Sort(list)
 		}
-		units, writers, marked = append(units, uint32(u)), append(writers, writer), append(marked, number)
-		whole, named = append(whole, all), append(named, list)
+		m.add(u, writer, number, all, list)
 	}
-	return db.insert(ctx, "rollup_units", "", []column{
-		{"unit", "UInt32", units}, {"writer", "UInt64", writers},
-		{"marked", "SimpleAggregateFunction(max, UInt64)", marked},
-		{"whole", "SimpleAggregateFunction(max, UInt8)", whole},
-		{"ids", "SimpleAggregateFunction(groupUniqArrayArray, Array(UInt64))", named},
-	})
+	return db.writeMarks(ctx, m)
 }
 
 // pending is a unit to be computed: the marks that ask for it, and the series,
@@ -164,22 +152,29 @@ func (db *DB) rolled(ctx context.Context, all []pending) error {
 // rolledUpTo sums, for each unit, the numbers up to which its writers' samples are
 // in the rollups: another sum, and it was computed in between.
 func (db *DB) rolledUpTo(ctx context.Context) (map[unit]uint64, error) {
-	const doing = "looking at what is rolled up"
-	rows, err := db.conn.Query(ctx, "SELECT unit, sum(r) FROM (SELECT unit, max(rolled) AS r FROM rollup_units GROUP BY unit, writer) GROUP BY unit")
+	return db.byUnit(ctx, "looking at what is rolled up",
+		"SELECT unit, sum(r) FROM (SELECT unit, max(rolled) AS r FROM rollup_units GROUP BY unit, writer) GROUP BY unit")
+}
+
+// byUnit reads the rows (unit UInt32, UInt64) of a statement.
+func (db *DB) byUnit(ctx context.Context, doing, statement string) (map[unit]uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, db.options.ReadTimeout)
+	defer cancel()
+	rows, err := db.conn.Query(ctx, statement)
 	if err != nil {
 		return nil, db.wrap(ctx, doing, err)
 	}
-	sums := map[unit]uint64{}
+	numbers := map[unit]uint64{}
 	err = each(rows, func() error {
 		var (
-			u   uint32
-			sum uint64
+			u uint32
+			n uint64
 		)
-		err := rows.Scan(&u, &sum)
-		sums[unit(u)] = sum
+		err := rows.Scan(&u, &n)
+		numbers[unit(u)] = n
 		return err
 	})
-	return sums, db.wrap(ctx, doing, err)
+	return numbers, db.wrap(ctx, doing, err)
 }
 
 // markWhole has units computed again, of all series.
@@ -187,21 +182,35 @@ func (db *DB) markWhole(ctx context.Context, all []unit) error {
 	if len(all) == 0 {
 		return nil
 	}
-	var (
-		units           = make([]uint32, len(all))
-		writers, marked = make([]uint64, len(all)), make([]uint64, len(all))
-		whole           = make([]uint8, len(all))
-		named           = make([][]uint64, len(all))
-		writer          = rand.Uint64() | 1
-	)
-	for i, u := range all {
-		units[i], writers[i], marked[i], whole[i], named[i] = uint32(u), writer, 1, 1, []uint64{}
+	var m marks
+	writer := rand.Uint64() | 1
+	for _, u := range all {
+		m.add(u, writer, 1, 1, nil)
 	}
-	return db.insert(ctx, "rollup_units", "", []column{
-		{"unit", "UInt32", units}, {"writer", "UInt64", writers},
-		{"marked", "SimpleAggregateFunction(max, UInt64)", marked},
-		{"whole", "SimpleAggregateFunction(max, UInt8)", whole},
-		{"ids", "SimpleAggregateFunction(groupUniqArrayArray, Array(UInt64))", named},
+	ctx, cancel := context.WithTimeout(ctx, db.options.WriteTimeout)
+	defer cancel()
+	return db.writeMarks(ctx, m)
+}
+
+// marks are rows of rollup_units that ask for units.
+type marks struct {
+	units           []uint32
+	writers, marked []uint64
+	whole           []uint8
+	ids             [][]uint64
+}
+
+func (m *marks) add(u unit, writer, number uint64, whole uint8, ids []uint64) {
+	m.units, m.writers, m.marked = append(m.units, uint32(u)), append(m.writers, writer), append(m.marked, number)
+	m.whole, m.ids = append(m.whole, whole), append(m.ids, ids)
+}
+
+func (db *DB) writeMarks(ctx context.Context, m marks) error {
+	return db.insert(ctx, unitsTable, "", []column{
+		{"unit", "UInt32", m.units}, {"writer", "UInt64", m.writers},
+		{"marked", "SimpleAggregateFunction(max, UInt64)", m.marked},
+		{"whole", "SimpleAggregateFunction(max, UInt8)", m.whole},
+		{"ids", "SimpleAggregateFunction(groupUniqArrayArray, Array(UInt64))", m.ids},
 	})
 }
 
