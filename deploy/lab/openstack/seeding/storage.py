@@ -39,6 +39,8 @@ def _snapshots_of(project, number):
     if broken:
         for volume in broken:
             storage.delete_volume(volume)
+        for volume in broken:
+            storage.wait_for_delete(volume, wait=60)
         _volumes_of(project, number)
         raise RuntimeError(f'volumes in error, made anew: {[v.name for v in broken]}')
     have = by_name(storage.snapshots(details=False))
