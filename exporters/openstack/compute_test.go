@@ -425,3 +425,34 @@ func TestNestedProviders(t *testing.T) {
 		}
 	}
 }
+
+// A hypervisor that cannot be read is not gone: the servers' look keeps its host's zero.
+func TestUnreadableHypervisorKeepsItsHost(t *testing.T) {
+	f := newFakeCloud(t)
+	cloud, _ := f.connect(nil)
+	sources := nova.Sources(cloud, nova.Config{})
+	two := `{"hypervisors": [{"id": "h", "hypervisor_hostname": "n", "service": {"host": "n"}}, {"id": %s, "hypervisor_hostname": "empty", "service": {"host": "empty"}}]}`
+	for _, id := range []string{`"e"`, `{"wrong": true}`} {
+		f.inject(replace("nova /os-hypervisors", fmt.Sprintf(two, id)))
+		for _, at := range []int{0, 2} { // nova_hosts, nova_servers
+			s, _ := collect(t, sources[at])
+			if at == 0 {
+				continue
+			}
+			if got := byHost(s)["empty"]; got != 1 {
+				t.Errorf("id %s: %d samples of the host without servers, want 1", id, got)
+			}
+		}
+	}
+}
+
+// byHost counts the samples of openstack_nova_host_servers by host.
+func byHost(s *exporters.Snapshot) map[string]int {
+	hosts := map[string]int{}
+	for _, v := range s.Samples {
+		if v.Family.Name == "openstack_nova_host_servers" {
+			hosts[v.Labels[0]]++
+		}
+	}
+	return hosts
+}

@@ -113,14 +113,14 @@ type answered struct {
 }
 
 // getAhead is Get that does not wait: the channel gives one answer. A panic of Get
-// comes as an error, because no Source is above to catch it.
+// comes as an error of that kind, because no Source is above to catch it.
 func (c *Cloud) getAhead(ctx context.Context, api API, path string, query url.Values) <-chan answered {
 	coming := make(chan answered, 1)
 	go func() {
 		got := answered{err: errors.New("no answer")}
 		defer func() {
 			if p := recover(); p != nil {
-				got = answered{err: fmt.Errorf("panic: %v\n%s", p, debug.Stack())}
+				got = answered{err: exporters.WithKind(fmt.Errorf("panic, which is a bug: %v\n%s", p, debug.Stack()), exporters.KindPanic)}
 			}
 			coming <- got
 		}()
