@@ -34,6 +34,30 @@ type Biller struct {
 	Card   chargeback.RateCard
 }
 
+// Sight is whose usage who asks may see.
+type Sight struct {
+	// All is everybody's; otherwise it is that of Projects, by id, and of the
+	// projects in Domain, an id.
+	All      bool
+	Projects []string
+	Domain   string
+}
+
+// sees says whether p, the newest version of a project, is in sight.
+func (s Sight) sees(p mcloud.Version) (bool, error) {
+	if s.All || slices.Contains(s.Projects, p.ID) {
+		return true, nil
+	}
+	if s.Domain == "" {
+		return false, nil
+	}
+	var project mcloud.Project
+	if err := json.Unmarshal(p.Attributes, &project); err != nil {
+		return false, fmt.Errorf("stored project %s: %w", p.ID, err)
+	}
+	return project.DomainID == s.Domain, nil
+}
+
 // ErrNoRateCard is returned when no prices are configured.
 var ErrNoRateCard = errors.New("no rate card: name one as planner.rate_card in mcloud.yaml, deploy/examples/rates.yaml is an example")
 
@@ -44,6 +68,12 @@ const before = 31 * 24 * time.Hour
 // Bill folds and prices [from, to) of one project, by id or unique name, or of
 // all with "".
 func (b Biller) Bill(ctx context.Context, project string, from, to time.Time) (chargeback.Bill, error) {
+	return b.BillWithin(ctx, Sight{All: true}, project, from, to)
+}
+
+// BillWithin is Bill for somebody who sees the projects in sight and nothing of others,
+// not even that there are any.
+func (b Biller) BillWithin(ctx context.Context, sight Sight, project string, from, to time.Time) (chargeback.Bill, error) {
 	if b.Card.Currency == "" {
 		return chargeback.Bill{}, ErrNoRateCard
 	}
@@ -55,11 +85,14 @@ func (b Biller) Bill(ctx context.Context, project string, from, to time.Time) (c
 	if err != nil {
 		return chargeback.Bill{}, fmt.Errorf("read projects: %w", err)
 	}
+	if projects, err = within(sight, projects); err != nil {
+		return chargeback.Bill{}, err
+	}
 	id, err := projectID(projects, project)
 	if err != nil {
 		return chargeback.Bill{}, err
 	}
-	in, err := b.read(ctx, id, from, to)
+	in, err := b.read(ctx, id, from, to, billed(sight, id, projects))
 	if err != nil {
 		return chargeback.Bill{}, err
 	}
@@ -78,7 +111,42 @@ func (b Biller) Bill(ctx context.Context, project string, from, to time.Time) (c
 // ErrBadRequest is wrapped when what was asked for cannot be.
 var ErrBadRequest = errors.New("bad request")
 
-func (b Biller) read(ctx context.Context, project string, from, to time.Time) (chargeback.Input, error) {
+// within leaves those projects that are in sight. One that has moved to another domain
+// is in the sight of the domain that it is in now.
+func within(sight Sight, projects []mcloud.Version) ([]mcloud.Version, error) {
+	newest := map[string]mcloud.Version{}
+	for _, p := range projects {
+		if n, ok := newest[p.ID]; !ok || p.From.After(n.From) {
+			newest[p.ID] = p
+		}
+	}
+	seen := map[string]bool{}
+	for id, p := range newest {
+		ok, err := sight.sees(p)
+		if err != nil {
+			return nil, err
+		}
+		seen[id] = ok
+	}
+	return slices.DeleteFunc(slices.Clone(projects), func(p mcloud.Version) bool { return !seen[p.ID] }), nil
+}
+
+// billed says of a project's id whether it is on the bill.
+func billed(sight Sight, id string, projects []mcloud.Version) func(string) bool {
+	if id != "" {
+		return func(of string) bool { return of == id }
+	}
+	if sight.All {
+		return func(string) bool { return true }
+	}
+	return func(of string) bool {
+		return slices.ContainsFunc(projects, func(p mcloud.Version) bool { return p.ID == of })
+	}
+}
+
+// read is what of the ledger the bill is made of; project, where there is one, narrows
+// what is asked for, and on says what counts of the answer.
+func (b Biller) read(ctx context.Context, project string, from, to time.Time, on func(project string) bool) (chargeback.Input, error) {
 	in := chargeback.Input{From: from.UTC(), To: to.UTC(), VolumeTypes: map[string]string{}}
 	for kind, into := range map[mcloud.Kind]*[]mcloud.Version{mcloud.KindServer: &in.Servers, mcloud.KindServerAction: &in.Actions, mcloud.KindVolume: &in.Volumes} {
 		// Actions are never gone: the first look may have come after the period.
@@ -91,7 +159,7 @@ func (b Biller) read(ctx context.Context, project string, from, to time.Time) (c
 			return in, fmt.Errorf("read %ss: %w", kind, err)
 		}
 		for _, v := range versions {
-			if project == "" || v.Project == project {
+			if on(v.Project) {
 				*into = append(*into, v)
 			}
 		}
@@ -108,6 +176,7 @@ func (b Biller) read(ctx context.Context, project string, from, to time.Time) (c
 	if err != nil {
 		return in, fmt.Errorf("read events: %w", err)
 	}
+	in.Events = slices.DeleteFunc(in.Events, func(e mcloud.Event) bool { return !on(e.Project) })
 	return in, nil
 }
 

@@ -12,12 +12,12 @@ import (
 
 // Biller is what the chargeback route asks.
 type Biller interface {
-	Bill(ctx context.Context, project string, from, to time.Time) (chargeback.Bill, error)
+	BillWithin(ctx context.Context, sight planner.Sight, project string, from, to time.Time) (chargeback.Bill, error)
 }
 
 // BillRoutes answer GET /api/v1/chargeback?project=P&from=T&to=T, the times in
 // RFC 3339 or as UTC days; from is inclusive, to exclusive and by default now.
-// Without a project all are billed.
+// Without a project all are billed that who asks may see.
 func BillRoutes(b Biller, now func() time.Time) []Route {
 	return []Route{{"GET /api/v1/chargeback", func(r *http.Request) (any, error) {
 		from, err := moment(r.FormValue("from"))
@@ -34,7 +34,7 @@ func BillRoutes(b Biller, now func() time.Time) []Route {
 		if to.IsZero() {
 			to = now().UTC().Truncate(time.Second)
 		}
-		bill, err := b.Bill(r.Context(), r.FormValue("project"), from, to)
+		bill, err := b.BillWithin(r.Context(), sightOf(r.Context()), r.FormValue("project"), from, to)
 		switch {
 		case errors.Is(err, planner.ErrNoRateCard):
 			return nil, &Problem{http.StatusNotFound, err.Error(), ""}

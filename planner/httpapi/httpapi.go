@@ -40,6 +40,8 @@ type Options struct {
 	Metrics http.Handler
 	// Routes are served beside the planner's own.
 	Routes []Route
+	// Sight is what the one may see for whom a context is; nil: everybody sees all.
+	Sight func(context.Context) planner.Sight
 	// Timeout bounds one request; default 2 minutes.
 	Timeout time.Duration
 	Logger  *slog.Logger
@@ -83,6 +85,9 @@ func New(o Options) http.Handler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Sight == nil {
+		o.Sight = func(context.Context) planner.Sight { return planner.Sight{All: true} }
+	}
 	s := &server{o}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.page)
@@ -120,12 +125,21 @@ func (s *server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), s.Timeout)
 		defer cancel()
+		ctx = context.WithValue(ctx, sightKey{}, s.Sight(ctx))
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
 		h.Set("Cache-Control", "no-store")
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+type sightKey struct{}
+
+// sightOf is what who asks may see; nothing where nobody said so.
+func sightOf(ctx context.Context) planner.Sight {
+	sight, _ := ctx.Value(sightKey{}).(planner.Sight)
+	return sight
 }
 
 func (s *server) page(w http.ResponseWriter, r *http.Request) {

@@ -7,12 +7,14 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"mcloud/planner"
 	"mcloud/planner/capacity"
+	"mcloud/planner/chargeback"
 	"mcloud/planner/httpapi"
 	"mcloud/planner/plannertest"
 	"mcloud/planner/report"
@@ -143,5 +145,34 @@ func TestRealPlanner(t *testing.T) {
 	var d report.Document
 	if err := json.Unmarshal([]byte(body), &d); err != nil || status != 200 || len(d.Tiers) != 4 || d.Tiers[0].Outlook.Basis.Model == "" {
 		t.Errorf("%d, error %v, document %.200s", status, err, body)
+	}
+}
+
+// sighted remembers for whom a bill was asked.
+type sighted struct{ sight planner.Sight }
+
+func (s *sighted) BillWithin(_ context.Context, sight planner.Sight, _ string, _, _ time.Time) (chargeback.Bill, error) {
+	s.sight = sight
+	return chargeback.Bill{}, nil
+}
+
+func TestBillsAreWithinSight(t *testing.T) {
+	b := &sighted{}
+	routes := httpapi.BillRoutes(b, func() time.Time { return plannertest.At })
+	own := planner.Sight{Projects: []string{"p1"}}
+	for name, c := range map[string]struct {
+		sight func(context.Context) planner.Sight
+		want  planner.Sight
+	}{
+		"nobody is asked": {nil, planner.Sight{All: true}},
+		"a project":       {func(context.Context) planner.Sight { return own }, own},
+	} {
+		if status, _, body := get(t, httpapi.New(httpapi.Options{Planner: &fixed{}, Routes: routes, Sight: c.sight}), "/api/v1/chargeback?from=2026-11"); status != 200 || !reflect.DeepEqual(b.sight, c.want) {
+			t.Errorf("%s: %d %s: %+v, want %+v", name, status, body, b.sight, c.want)
+		}
+	}
+	// Served by something that does not say who sees what, nothing is seen.
+	if _, err := routes[0].Serve(httptest.NewRequest("GET", "/api/v1/chargeback?from=2026-11", nil)); err != nil || !reflect.DeepEqual(b.sight, planner.Sight{}) {
+		t.Errorf("%v: %+v", err, b.sight)
 	}
 }
