@@ -96,7 +96,10 @@ type Options struct {
 	// the system's when empty. User and PasswordFile are for its basic
 	// authentication; none when empty.
 	CA, User, PasswordFile string
-	Preferred              bool
+	// Transport reaches the other, and may present what it wants itself; CA does not
+	// count then.
+	Transport http.RoundTripper
+	Preferred bool
 	// Takeover is how long the other may be silent; 10 s if zero. It is asked each
 	// fifth of that time.
 	Takeover time.Duration
@@ -131,6 +134,9 @@ func New(o Options) (*Pair, error) {
 	}
 	o.Peer = strings.TrimRight(o.Peer, "/")
 	transport := http.DefaultTransport.(*http.Transport).Clone()
+	if o.Transport == nil {
+		o.Transport = transport
+	}
 	if o.CA != "" {
 		pem, err := os.ReadFile(o.CA)
 		if err != nil {
@@ -148,7 +154,7 @@ func New(o Options) (*Pair, error) {
 	}
 	now := o.Now()
 	return &Pair{
-		opts: o, client: &http.Client{Transport: transport, Timeout: max(o.Takeover/5, 200*time.Millisecond)}, changed: make(chan struct{}, 1),
+		opts: o, client: &http.Client{Transport: o.Transport, Timeout: max(o.Takeover/5, 200*time.Millisecond)}, changed: make(chan struct{}, 1),
 		own: State{ID: hex.EncodeToString(id), Since: now, Preferred: o.Preferred}, other: View{LastHeard: now},
 	}, nil
 }

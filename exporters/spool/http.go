@@ -29,6 +29,9 @@ type HTTPOptions struct {
 	// User and Password go into "Authorization: Basic".
 	User, Password string
 	TLS            *tls.Config
+	// Transport reaches the collector, and may present what it wants itself; TLS does
+	// not count then.
+	Transport http.RoundTripper
 	// Timeout bounds one post even if its context does not; 30 s if zero.
 	Timeout time.Duration
 }
@@ -53,12 +56,15 @@ func NewHTTPPoster(opts HTTPOptions) (*HTTPPoster, error) {
 	if opts.Token != "" && opts.User != "" {
 		return nil, errors.New("the collector's access has both a token and a user: set one")
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = opts.TLS
+	if opts.Transport == nil {
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.TLSClientConfig = opts.TLS
+		opts.Transport = transport
+	}
 	return &HTTPPoster{
 		to: u.JoinPath(mcloud.RecordsPath).String(), opts: opts,
 		client: &http.Client{
-			Transport: transport, Timeout: cmp.Or(opts.Timeout, 30*time.Second),
+			Transport: opts.Transport, Timeout: cmp.Or(opts.Timeout, 30*time.Second),
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil
