@@ -147,7 +147,7 @@ func (c *Collector) Run(ctx context.Context) (err error) {
 
 	handler := &httpapi.Swap{}
 	handler.Set(httpapi.Starting(c.registry))
-	web, err := serve(c.opts.Listen, c.opts.WebConfigFile, handler, c.logger)
+	web, err := serve(c.opts, handler)
 	if err != nil {
 		return err
 	}
@@ -208,6 +208,9 @@ func (c *Collector) open(addr string) (p *parts, err error) {
 	}()
 	if p.externalURL, err = url.Parse(c.opts.ExternalURL); err != nil || c.opts.ExternalURL == "" {
 		p.externalURL = &url.URL{Scheme: "http", Host: addr}
+		if c.opts.TLS != nil {
+			p.externalURL.Scheme = "https"
+		}
 	}
 	dir := filepath.Join(c.opts.DataDir, "hot")
 	unshipped, full := func() int64 { return 0 }, func() bool { return false }

@@ -2,10 +2,12 @@ package collector
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -39,6 +41,10 @@ type Options struct {
 	Listen string
 	// WebConfigFile is exporter-toolkit's file for TLS and basic authentication.
 	WebConfigFile string
+	// TLS serves with TLS; nil: plainly, or as WebConfigFile says.
+	TLS *tls.Config
+	// Guard stands before the API and decides who may ask it what; nil: everybody may.
+	Guard func(http.Handler) http.Handler
 	// ExternalURL is how people reach the API; alerts link to it. By default http://Listen.
 	ExternalURL string
 	// HotRetention is how long the TSDB keeps samples (6 h); they stay longer while
@@ -111,6 +117,9 @@ func (o *Options) complete() error {
 	}
 	if o.HotRetention <= 0 {
 		o.HotRetention = 6 * time.Hour
+	}
+	if o.Guard == nil {
+		o.Guard = func(h http.Handler) http.Handler { return h }
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

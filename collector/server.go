@@ -24,7 +24,8 @@ type server struct {
 }
 
 // serve listens and answers in the background until stop.
-func serve(listen, webConfigFile string, h http.Handler, logger *slog.Logger) (*server, error) {
+func serve(o Options, h http.Handler) (*server, error) {
+	listen, logger := o.Listen, o.Logger
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
@@ -36,14 +37,19 @@ func serve(listen, webConfigFile string, h http.Handler, logger *slog.Logger) (*
 	s := &server{
 		addr: l.Addr().String(), cancel: cancel, done: make(chan struct{}),
 		http: &http.Server{
-			Handler: h, BaseContext: func(net.Listener) context.Context { return ctx },
+			Handler: o.Guard(h), TLSConfig: o.TLS, BaseContext: func(net.Listener) context.Context { return ctx },
 			ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 5 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 1 << 20,
 			ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 		},
 	}
 	go func() {
 		defer close(s.done)
-		err := web.Serve(l, s.http, &web.FlagConfig{WebConfigFile: &webConfigFile}, quieted(logger, nil))
+		var err error
+		if o.TLS != nil {
+			err = s.http.ServeTLS(l, "", "")
+		} else {
+			err = web.Serve(l, s.http, &web.FlagConfig{WebConfigFile: &o.WebConfigFile}, quieted(logger, nil))
+		}
 		if !errors.Is(err, http.ErrServerClosed) {
 			s.err = fmt.Errorf("HTTP server on %s: %w", s.addr, err)
 		}

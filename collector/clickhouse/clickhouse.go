@@ -8,6 +8,7 @@
 package clickhouse
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -38,6 +39,8 @@ type Options struct {
 	// CAFile holds the certificates, PEM, that an https server is checked
 	// against, instead of the system's.
 	CAFile string
+	// ServerName is what its certificate is for, when it is not the URL's host.
+	ServerName string
 	// ReadTimeout and WriteTimeout bound one call; 2 min and 1 min when 0.
 	ReadTimeout, WriteTimeout time.Duration
 	// Retention is how long samples and rollups are kept, DefaultAges where it is
@@ -173,7 +176,7 @@ func (o Options) client() (*clickhouse.Options, error) {
 		c.Addr[0] += map[string]string{"http": ":8123", "https": ":8443"}[u.Scheme]
 	}
 	if u.Scheme == "https" {
-		c.TLS = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: u.Hostname()}
+		c.TLS = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: cmp.Or(o.ServerName, u.Hostname())}
 		if o.CAFile != "" {
 			pem, err := os.ReadFile(o.CAFile)
 			if err != nil {

@@ -10,6 +10,7 @@ package embedded
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -48,6 +49,8 @@ type Options struct {
 	// User and Password are asked of every client when Password is set. User
 	// is "default" when empty.
 	User, Password string
+	// TLS serves with TLS; nil: plainly.
+	TLS *tls.Config
 	// MemoryBytes bounds what the engine allocates; above it statements fail
 	// with code 241. 2 GiB when 0.
 	MemoryBytes int64
@@ -201,6 +204,7 @@ func Open(o Options) (*Store, error) {
 			pool: s.pool, version: version, user: o.User, password: o.Password,
 			maxBody: o.BodyBytes, writeTimeout: time.Minute, enter: s.gate.enter,
 		},
+		TLSConfig:         o.TLS,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       o.QueryTime + o.QueueTime,
 		IdleTimeout:       5 * time.Minute,
@@ -227,7 +231,13 @@ func (s *Store) prepare() (string, error) {
 }
 
 // URL is where the store answers: "http://127.0.0.1:8123".
-func (s *Store) URL() string { return "http://" + s.listener.Addr().String() }
+func (s *Store) URL() string {
+	scheme := "http"
+	if s.options.TLS != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + s.listener.Addr().String()
+}
 
 // Ready is closed when requests are answered.
 func (s *Store) Ready() <-chan struct{} { return s.ready }
@@ -236,7 +246,13 @@ func (s *Store) Ready() <-chan struct{} { return s.ready }
 // run at that time are stopped.
 func (s *Store) Run(ctx context.Context) error {
 	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(s.listener) }()
+	go func() {
+		if s.options.TLS != nil {
+			served <- s.http.ServeTLS(s.listener, "", "")
+			return
+		}
+		served <- s.http.Serve(s.listener)
+	}()
 	s.begin.Do(func() { close(s.ready) })
 	var err error
 	select {
