@@ -39,7 +39,7 @@ test: prepare-test ## everything: checks, unit tests with -race, then the lab en
 	deploy/prepare/test
 
 e2e: build ## the end-to-end tests against a lab that is up and seeded (needs root)
-	MCLOUD_LAB_CLOUDS=$(CURDIR)/deploy/lab/clouds.yaml $(GO) test -tags $(TAGS),lab -count=1 -timeout 30m -p 1 -run 'Lab' ./exporters/openstack ./exporters/ceph/rados ./exporters/ovn ./exporters/ovs ./deploy/conformance
+	MCLOUD_LAB_CLOUDS=$(CURDIR)/deploy/lab/clouds.yaml $(GO) test -tags $(TAGS),lab -count=1 -timeout 30m -p 1 -run 'Lab' ./exporters/openstack ./exporters/ceph/rados ./exporters/ovn ./exporters/ovs ./deploy/conformance ./cmd/access
 	$(GO) test -tags $(TAGS),lab -count=1 -timeout 30m -v ./deploy/e2e
 
 bench: prepare ## benchmarks, BENCH=regexp picks some

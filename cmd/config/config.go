@@ -40,6 +40,7 @@ type File struct {
 	Collector Collector `yaml:"collector"`
 	Store     Store     `yaml:"store"`
 	Planner   Planner   `yaml:"planner"`
+	Access    Access    `yaml:"access"`
 }
 
 // Broker is a RabbitMQ with OpenStack's notifications.
@@ -90,12 +91,17 @@ type OVSHost struct {
 type Collector struct {
 	Listen         string   `yaml:"listen"`
 	WebConfig      string   `yaml:"web_config"`
+	TLS            TLS      `yaml:"tls"`
+	Insecure       bool     `yaml:"insecure"`
 	URL            string   `yaml:"url"` // where the other parts find it; default from Listen
 	HotRetention   Duration `yaml:"hot_retention"`
 	ScrapeInterval Duration `yaml:"scrape_interval"`
 	Alertmanagers  []string `yaml:"alertmanagers"` // host:port, no scheme
-	Query          Query    `yaml:"query"`
-	Limits         Limits   `yaml:"limits"`
+	// AlertmanagerTLS is for https, AlertmanagerClient what is presented to them.
+	AlertmanagerTLS    bool   `yaml:"alertmanager_tls"`
+	AlertmanagerClient Client `yaml:"alertmanager_client"`
+	Query              Query  `yaml:"query"`
+	Limits             Limits `yaml:"limits"`
 	// Prometheus are further sections of a Prometheus configuration
 	// (scrape_configs, rule_files, alerting, global), added to our own.
 	Prometheus yaml.Node `yaml:"prometheus"`
@@ -135,7 +141,9 @@ func (l Limits) validate() error {
 
 // Store is where everything is kept: the embedded engine, or a ClickHouse.
 type Store struct {
-	Listen string `yaml:"listen"`
+	Listen   string `yaml:"listen"`
+	TLS      TLS    `yaml:"tls"`
+	Insecure bool   `yaml:"insecure"`
 	// URL of a ClickHouse server's HTTP interface; empty means the embedded engine.
 	URL          string    `yaml:"url"`
 	Database     string    `yaml:"database"`
@@ -157,7 +165,7 @@ func (s Store) Address() string {
 	if s.URL != "" {
 		return s.URL
 	}
-	return "http://" + s.Listen
+	return Listener{Listen: s.Listen, TLS: s.TLS}.URL()
 }
 
 // bounds are those of the embedded engine.
@@ -257,6 +265,7 @@ func (f *File) defaults() {
 		every(&p.Takeover, 10*time.Second)
 	}
 	f.Planner.defaults()
+	f.Access.defaults()
 }
 
 // absolute makes every path absolute, from the file's folder.
@@ -267,6 +276,13 @@ func (f *File) absolute(dir string) {
 		}
 	}
 	for _, p := range []*string{&f.DataDir, &f.Exporter.WebConfig, &f.Collector.WebConfig, &f.Store.PasswordFile, &f.Store.CA, &f.Store.Library, &f.Planner.RateCard, &f.Planner.WebConfig} {
+		fix(p)
+	}
+	for _, t := range []*TLS{&f.Exporter.TLS, &f.Collector.TLS, &f.Store.TLS, &f.Planner.TLS} {
+		fix(&t.Cert)
+		fix(&t.Key)
+	}
+	for _, p := range append(f.Access.files(), &f.Collector.AlertmanagerClient.TokenFile, &f.Collector.AlertmanagerClient.PasswordFile, &f.Collector.AlertmanagerClient.CA) {
 		fix(p)
 	}
 	if f.OpenStack != nil {
@@ -312,6 +328,17 @@ func (f File) Validate() error {
 		if _, _, err := net.SplitHostPort(address); err != nil {
 			return fmt.Errorf("%s: %q is no address; write host:port, for example 127.0.0.1:9090", field, address)
 		}
+	}
+	for name, l := range f.Listeners() {
+		if err := l.TLS.validate(name + ".tls"); err != nil {
+			return err
+		}
+	}
+	if err := f.Access.validate(); err != nil {
+		return err
+	}
+	if err := f.Collector.AlertmanagerClient.validate("collector.alertmanager_client"); err != nil {
+		return err
 	}
 	if err := f.Exporter.validate(); err != nil {
 		return err

@@ -88,7 +88,20 @@ func TestParseNamesTheFault(t *testing.T) {
 		"threads":      {"cloud: lab\nstore: {threads: -1}", "store.threads: -1, want 1 to 256"},
 		"horizon":      {"cloud: lab\nopenstack: {cloud: x, horizon: \"dash.example.org\"}", "openstack.horizon: want the dashboard's address"},
 		"horizon user": {"cloud: lab\nopenstack: {cloud: x, horizon: \"https://u:p@dash.example.org\"}", "openstack.horizon"},
-		"password":     {"cloud: lab\nnotifications: [{url: \"http://x\"}]", "notifications[0].url"},
+		"permission":   {"cloud: lab\naccess: {roles: {noc: [look]}}", `access.roles.noc: "look", want read, write or admin`},
+		"role":         {"cloud: lab\naccess: {tokens: [{name: a, file: t, roles: [raeder]}]}", `access.tokens[0] (a).roles: "raeder" is not in access.roles (admin, member, reader, service, writer)`},
+		"no role":      {"cloud: lab\naccess: {tokens: [{name: a, file: t}]}", "access.tokens[0] (a).roles: none"},
+		"two alike":    {"cloud: lab\naccess: {tokens: [{name: a, file: t, roles: [reader]}], users: [{name: a, password_hash: x, roles: [reader]}]}", `access.tokens[0].name: "a" is there twice`},
+		"no hash":      {"cloud: lab\naccess: {users: [{name: a, roles: [reader]}]}", "password_hash or password_hash_file, one of them"},
+		"password":     {"cloud: lab\naccess: {users: [{name: a, password: s3cret, roles: [reader]}]}", `unknown field "password"`},
+		"no token":     {"cloud: lab\naccess: {tokens: [{name: a, roles: [reader]}]}", "access.tokens[0] (a).file: none"},
+		"keystone":     {"cloud: lab\naccess: {keystone: {url: \"https://u:p@k\"}}", "access.keystone.url: want Keystone's address without credentials"},
+		"cache of it":  {"cloud: lab\naccess: {keystone: {url: \"https://k\", cache: 1h}}", "access.keystone.cache: 1h0m0s, want at most 5m0s"},
+		"recheck":      {"cloud: lab\naccess: {keystone: {url: \"https://k\", cache: 1m, recheck: 2m}}", "access.keystone.recheck: 2m0s is more than cache has, 1m0s"},
+		"cloud's role": {"cloud: lab\naccess: {keystone: {url: \"https://k\", cloud_roles: [x]}}", `access.keystone.cloud_roles: "x" is not in access.roles`},
+		"key":          {"cloud: lab\nplanner: {tls: {cert: c.pem}}", "planner.tls: cert and key go together"},
+		"client":       {"cloud: lab\naccess: {client: {user: u}}", "access.client: user and password_file go together"},
+		"broker":       {"cloud: lab\nnotifications: [{url: \"http://x\"}]", "notifications[0].url"},
 	} {
 		_, err := Parse("m.yaml", []byte(c.content))
 		if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "\n") {

@@ -8,9 +8,13 @@ import (
 
 // Exporter serves the samples.
 type Exporter struct {
-	Listen    string   `yaml:"listen"`
-	WebConfig string   `yaml:"web_config"`
-	Sets      []string `yaml:"sets"` // besides base: objects, perf, debug
+	Listen    string `yaml:"listen"`
+	WebConfig string `yaml:"web_config"`
+	TLS       TLS    `yaml:"tls"`
+	// Insecure serves on an address off loopback without TLS or without asking who
+	// asks, which is refused otherwise.
+	Insecure bool     `yaml:"insecure"`
+	Sets     []string `yaml:"sets"` // besides base: objects, perf, debug
 	// Memory is what a process that only exports tries to stay below: the
 	// collector of garbage works harder near it. 0 leaves it to $GOMEMLIMIT.
 	Memory Bytes `yaml:"memory"`

@@ -9,10 +9,14 @@ import (
 
 // Planner says what is planned for, and with which prices and times.
 type Planner struct {
-	Listen    string   `yaml:"listen"`
-	WebConfig string   `yaml:"web_config"`
-	URL       string   `yaml:"url"` // where mcloud-plan finds it; default from Listen
-	Interval  Duration `yaml:"interval"`
+	Listen    string `yaml:"listen"`
+	WebConfig string `yaml:"web_config"`
+	TLS       TLS    `yaml:"tls"`
+	// Insecure serves on an address off loopback without TLS or without asking who
+	// asks, which is refused otherwise.
+	Insecure bool     `yaml:"insecure"`
+	URL      string   `yaml:"url"` // where mcloud-plan finds it; default from Listen
+	Interval Duration `yaml:"interval"`
 	// History is how far back forecasts look, Horizon how far ahead.
 	History Duration `yaml:"history"`
 	Horizon Duration `yaml:"horizon"`
