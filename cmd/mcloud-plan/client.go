@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"mcloud/cmd/access"
+	"mcloud/cmd/config"
 	"mcloud/planner/httpapi"
 )
 
@@ -26,12 +28,22 @@ type client struct {
 	http *http.Client
 }
 
-func newClient(base string) (*client, error) {
+func newClient(base string, present config.Client) (*client, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fmt.Errorf("planner URL %q: want http://host:port, by --url or MCLOUD_PLAN_URL", base)
 	}
-	return &client{base: u, http: &http.Client{}}, nil
+	if u.User != nil {
+		return nil, errors.New("planner URL: it has a password in it, where others of this machine see it; use --user and --password-file, or --token-file")
+	}
+	if present.TokenFile != "" && present.User != "" || (present.User == "") != (present.PasswordFile == "") {
+		return nil, errors.New("give --token-file, or --user and --password-file")
+	}
+	transport, err := access.Transport(present, base)
+	if err != nil {
+		return nil, err
+	}
+	return &client{base: u, http: &http.Client{Transport: transport}}, nil
 }
 
 // get asks for path and decodes the JSON of the answer into into; raw is the
@@ -103,6 +115,9 @@ func (c *client) refused(resp *http.Response, raw []byte) error {
 	var p httpapi.Problem
 	if json.Unmarshal(raw, &p) != nil || p.Message == "" {
 		return fmt.Errorf("%s answered %s: is that a planner? check --url", c.base.Redacted(), resp.Status)
+	}
+	if resp.StatusCode == http.StatusUnauthorized {
+		p.Cure += ", by --token-file or --user and --password-file"
 	}
 	if p.Cure != "" {
 		return fmt.Errorf("%s; %s", p.Message, p.Cure)

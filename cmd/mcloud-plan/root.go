@@ -7,12 +7,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mcloud/cmd/access"
 	"mcloud/cmd/config"
+	"mcloud/cmd/settings"
 )
 
 // options are the values of the flags that all commands share.
 type options struct {
 	url, config string
+	present     config.Client // what is presented to the planner
 	timeout     time.Duration
 	output      output
 }
@@ -38,6 +41,10 @@ configuration file, else at http://` + config.DefaultPlannerListen + `.`,
 	flags := root.PersistentFlags()
 	flags.StringVar(&o.url, "url", os.Getenv("MCLOUD_PLAN_URL"), "URL of the planner [$MCLOUD_PLAN_URL]")
 	flags.StringVar(&o.config, "config", os.Getenv("MCLOUD_CONFIG"), "the configuration file, mcloud.yaml [$MCLOUD_CONFIG]")
+	flags.StringVar(&o.present.TokenFile, "token-file", settings.FromEnvironment("token-file", ""), "file with the token to present: one of access.tokens, or Keystone's [$"+settings.Variable("token-file")+"]")
+	flags.StringVar(&o.present.User, "user", settings.FromEnvironment("user", ""), "user of access.users to present [$"+settings.Variable("user")+"]")
+	flags.StringVar(&o.present.PasswordFile, "password-file", settings.FromEnvironment("password-file", ""), "file with the user's password [$"+settings.Variable("password-file")+"]")
+	flags.StringVar(&o.present.CA, "cacert", settings.FromEnvironment("cacert", ""), "file with the authorities that the planner's certificate is checked against (default: the system's) [$"+settings.Variable("cacert")+"]")
 	flags.DurationVar(&o.timeout, "timeout", 2*time.Minute, "how long to wait for an answer")
 	flags.StringVarP(&o.output.format, "output", "o", "", "table, json, csv or html (default: what the name of --output-file says, else table)")
 	flags.StringVar(&o.output.format, "format", "", "the same as --output")
@@ -48,12 +55,18 @@ configuration file, else at http://` + config.DefaultPlannerListen + `.`,
 
 // client is for the planner that the flags, the environment or the file name.
 func (o *options) client() (*client, error) {
+	present := o.present
 	if o.url == "" && o.config != "" {
 		f, err := config.Load(o.config)
 		if err != nil {
 			return nil, err
 		}
-		o.url = cmp.Or(f.Planner.URL, "http://"+f.Planner.Listen)
+		o.url = f.PlannerURL()
+		known := access.ClientOf(f, "planner", f.Planner.URL != "")
+		if present.TokenFile == "" && present.User == "" {
+			present.TokenFile, present.User, present.PasswordFile = known.TokenFile, known.User, known.PasswordFile
+		}
+		present.CA, present.ServerName = cmp.Or(present.CA, known.CA), known.ServerName
 	}
-	return newClient(cmp.Or(o.url, "http://"+config.DefaultPlannerListen))
+	return newClient(cmp.Or(o.url, "http://"+config.DefaultPlannerListen), present)
 }

@@ -35,7 +35,7 @@ objects and events, and answers mcloud-plan, dashboards and alerts.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "planner of cloud %q at %s\n", f.Cloud, parts.PlannerURL(f))
+			fmt.Fprintf(cmd.OutOrStdout(), "planner of cloud %q at %s\n", f.Cloud, f.PlannerURL())
 			return parts.NewGroup(logger, store.Part(), planner).Run(cmd.Context())
 		},
 	}

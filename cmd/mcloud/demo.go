@@ -66,7 +66,7 @@ func runDemo(cmd *cobra.Command, s *settings.Settings) error {
 func demoGroup(f config.File, cloud *sim.Cloud, mons map[string]sim.Mon, store *parts.Store, events <-chan []mcloud.Event, logger *slog.Logger) (*parts.Group, error) {
 	open := func(c config.CephCluster) (ceph.Mon, error) { return mons[c.Name], nil }
 	simulated := parts.Part{Name: "cloud", Ready: cloud.Ready(), URL: func() string { return cloud.Endpoints().URL }, Run: cloud.Run}
-	poster, err := spool.NewHTTPPoster(spool.HTTPOptions{URL: parts.CollectorURL(f)})
+	poster, err := parts.Poster(f)
 	if err != nil {
 		return nil, err
 	}

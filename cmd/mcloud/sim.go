@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mcloud/cmd/config"
 	"mcloud/cmd/parts"
 	"mcloud/cmd/settings"
 	"mcloud/deploy/sim"
@@ -36,6 +37,9 @@ reader. Ceph's monitors answer only inside mcloud run --demo.`,
 				return fmt.Errorf("data directory: %w", err)
 			}
 			o.Logger = logger
+			if l := (config.Listener{Listen: o.Listen}); !l.Loopback() && !s.Insecure {
+				return fmt.Errorf("--listen %s: that is not on loopback, and the simulated cloud has no TLS and well-known passwords; --insecure serves it there", o.Listen)
+			}
 			cloud, err := sim.New(o)
 			if err != nil {
 				return err

@@ -77,7 +77,7 @@ func restoreInto(ctx context.Context, f config.File, dir, from string, b clickho
 	served := make(chan error, 1)
 	go func() { served <- s.Run(serving) }()
 	options := storeOptions(f, logger)
-	options.URL, options.User, options.PasswordFile = s.URL(), "", ""
+	options.URL, options.User, options.PasswordFile, options.CAFile, options.ServerName = s.URL(), "", "", "", ""
 	db, err := clickhouse.Open(ctx, options)
 	if err == nil {
 		err = errors.Join(db.Restore(ctx, dir, from, b, progress), db.Close())

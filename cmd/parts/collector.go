@@ -13,6 +13,7 @@ import (
 
 	"mcloud"
 	"mcloud/alerts"
+	"mcloud/cmd/access"
 	"mcloud/cmd/config"
 	"mcloud/collector"
 	"mcloud/collector/clickhouse"
@@ -23,6 +24,11 @@ import (
 
 // Collector wires the hot hours, the shipper and the query API to the store.
 func Collector(f config.File, store *Store, version string, others func() []Part, logger *slog.Logger) (Part, *collector.Collector, error) {
+	// First, since it makes the token that the scrapes present.
+	front, err := newFront(f, "collector", access.CollectorPolicy, logger)
+	if err != nil {
+		return Part{}, nil, err
+	}
 	promConfig, err := PrometheusConfig(f)
 	if err != nil {
 		return Part{}, nil, err
@@ -38,6 +44,8 @@ func Collector(f config.File, store *Store, version string, others func() []Part
 		RuleFS:        alerts.Rules,
 		Listen:        f.Collector.Listen,
 		WebConfigFile: f.Collector.WebConfig,
+		TLS:           front.tls,
+		Guard:         front.guard.Before,
 		HotRetention:  time.Duration(f.Collector.HotRetention),
 		Store:         store,
 		LongTerm:      store,
@@ -73,6 +81,9 @@ func Collector(f config.File, store *Store, version string, others func() []Part
 	if err != nil {
 		return Part{}, nil, err
 	}
+	if err := front.register(c.Registry()); err != nil {
+		return Part{}, nil, err
+	}
 	if err := c.Registry().Register(store); err != nil {
 		return Part{}, nil, fmt.Errorf("metrics of the store's client: %w", err)
 	}
@@ -83,7 +94,7 @@ func Collector(f config.File, store *Store, version string, others func() []Part
 		}
 		return err
 	}
-	return Part{Name: "collector", Ready: c.Ready(), Run: run, URL: func() string { return "http://" + f.Collector.Listen }}, c, nil
+	return Part{Name: "collector", Ready: c.Ready(), Run: run, URL: func() string { return f.Listeners()["collector"].URL() }}, c, nil
 }
 
 // scrapeBodyLimit bounds what one target answers, decompressed, unless the operator says
@@ -94,19 +105,21 @@ const scrapeBodyLimit = "256MB"
 // own parts as scrape targets, and the sections that the operator added.
 func PrometheusConfig(f config.File) ([]byte, error) {
 	interval := time.Duration(f.Collector.ScrapeInterval).String()
-	job := func(name, address string) map[string]any {
-		return map[string]any{
-			"job_name":       name,
-			"static_configs": []any{map[string]any{"targets": []string{address}}},
-		}
+	job := func(name string) map[string]any {
+		l := f.Listeners()[name]
+		job := access.Prometheus(access.ClientOf(f, name, false), l.TLS.Cert != "")
+		job["job_name"] = name
+		job["static_configs"] = []any{map[string]any{"targets": []string{l.Listen}}}
+		return job
 	}
 	merged := map[string]any{
 		"global":         map[string]any{"scrape_interval": interval, "evaluation_interval": interval, "scrape_timeout": min(10*time.Second, time.Duration(f.Collector.ScrapeInterval)).String(), "body_size_limit": scrapeBodyLimit},
-		"scrape_configs": []any{job("exporter", f.Exporter.Listen), job("collector", f.Collector.Listen), job("planner", f.Planner.Listen)},
+		"scrape_configs": []any{job("exporter"), job("collector"), job("planner")},
 	}
 	if len(f.Collector.Alertmanagers) > 0 {
-		merged["alerting"] = map[string]any{"alertmanagers": []any{map[string]any{
-			"static_configs": []any{map[string]any{"targets": f.Collector.Alertmanagers}}}}}
+		managers := access.Prometheus(f.Collector.AlertmanagerClient, f.Collector.AlertmanagerTLS)
+		managers["static_configs"] = []any{map[string]any{"targets": f.Collector.Alertmanagers}}
+		merged["alerting"] = map[string]any{"alertmanagers": []any{managers}}
 	}
 	added := map[string]any{}
 	if !f.Collector.Prometheus.IsZero() {

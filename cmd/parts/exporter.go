@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"mcloud/cmd/access"
 	"mcloud/cmd/config"
 	"mcloud/exporters"
 	"mcloud/exporters/compat"
@@ -22,12 +23,13 @@ import (
 	"mcloud/exporters/spool"
 )
 
-// CollectorURL is where the exporter and the planner find the collector.
-func CollectorURL(f config.File) string {
-	if f.Collector.URL != "" {
-		return f.Collector.URL
+// Poster posts records to the collector.
+func Poster(f config.File) (*spool.HTTPPoster, error) {
+	transport, err := toCollector(f)
+	if err != nil {
+		return nil, err
 	}
-	return "http://" + f.Collector.Listen
+	return spool.NewHTTPPoster(spool.HTTPOptions{URL: f.CollectorURL(), Transport: transport})
 }
 
 // exporter is what stays while watches come and go.
@@ -38,6 +40,7 @@ type exporter struct {
 	poster  *spool.HTTPPoster
 	records *spool.Spool
 	pair    *pair.Pair // nil for an exporter that is alone
+	front   front
 	serving atomic.Pointer[http.Handler]
 }
 
@@ -47,17 +50,24 @@ type exporter struct {
 func Exporter(f config.File, open OpenMon, logger *slog.Logger) (Part, error) {
 	e := &exporter{file: f, open: open, logger: logger}
 	var err error
-	if e.poster, err = spool.NewHTTPPoster(spool.HTTPOptions{URL: CollectorURL(f)}); err != nil {
+	if e.front, err = newFront(f, "exporter", access.ExporterPolicy, logger); err != nil {
+		return Part{}, err
+	}
+	if e.poster, err = Poster(f); err != nil {
 		return Part{}, err
 	}
 	if e.records, err = spool.Open(spool.Options{Dir: filepath.Join(f.DataDir, "spool"), Poster: e.poster, Logger: logger}); err != nil {
 		return Part{}, err
 	}
 	if p := f.Exporter.Pair; p != nil {
-		e.pair, err = pair.New(pair.Options{
-			Peer: p.Peer, CA: p.CA, User: p.User, PasswordFile: p.PasswordFile,
-			Preferred: p.Preferred, Takeover: time.Duration(p.Takeover), Logger: logger,
-		})
+		options := pair.Options{Peer: p.Peer, CA: p.CA, User: p.User, PasswordFile: p.PasswordFile}
+		if p.CA == "" && p.User == "" {
+			if options.Transport, err = access.Transport(access.ClientOf(f, "exporter", true), p.Peer); err != nil {
+				return Part{}, err
+			}
+		}
+		options.Preferred, options.Takeover, options.Logger = p.Preferred, time.Duration(p.Takeover), logger
+		e.pair, err = pair.New(options)
 		if err != nil {
 			return Part{}, err
 		}
@@ -71,7 +81,7 @@ func Exporter(f config.File, open OpenMon, logger *slog.Logger) (Part, error) {
 	return Part{
 		Name:  "exporter",
 		Ready: ready,
-		URL:   func() string { return "http://" + f.Exporter.Listen },
+		URL:   func() string { return f.Listeners()["exporter"].URL() },
 		Run:   func(ctx context.Context) error { return e.run(ctx, first, ready) },
 	}, nil
 }
@@ -99,6 +109,9 @@ func (e *exporter) watch(active bool) (_ *watch, err error) {
 	}()
 	if err := w.runner.Registry().Register(e.records); err != nil {
 		return nil, fmt.Errorf("metrics of the spool: %w", err)
+	}
+	if err := e.front.register(w.runner.Registry()); err != nil {
+		return nil, err
 	}
 	if e.pair != nil {
 		if err := w.runner.Registry().Register(e.pair); err != nil {
@@ -154,7 +167,7 @@ func (e *exporter) run(ctx context.Context, first *watch, ready chan<- struct{})
 	return together(ctx, func(run func(func(context.Context) error)) {
 		run(e.records.Run)
 		run(func(ctx context.Context) error { return e.watches(ctx, first) })
-		run(func(ctx context.Context) error { return serve(ctx, l, e.file.Exporter.WebConfig, mux, e.logger) })
+		run(func(ctx context.Context) error { return serve(ctx, l, e.front, mux, e.logger) })
 		if e.pair != nil {
 			run(e.pair.Run)
 		}

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"mcloud/cmd/access"
 	"mcloud/collector"
 	"mcloud/collector/embedded"
 )
@@ -90,11 +91,11 @@ func (g *Group) WaitReady(ctx context.Context) error {
 	return nil
 }
 
-// inUse says that another process has what a part needs. That is a mistake at the
-// start, not a fault to live with, also where a part is optional; and where one
-// part finds it, others mostly do as well.
+// inUse says that another process has what a part needs, or that a part would be open to
+// the network. That is a mistake at the start, not a fault to live with, also where a
+// part is optional; and where one part finds it, others mostly do as well.
 func inUse(err error) bool {
-	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, embedded.ErrInUse) || errors.Is(err, collector.ErrInUse)
+	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, embedded.ErrInUse) || errors.Is(err, collector.ErrInUse) || errors.Is(err, access.ErrExposed)
 }
 
 type ended struct {

@@ -29,17 +29,22 @@ func listenError(address, flag string, err error) error {
 	return fmt.Errorf("%w; choose another address with --%s", err, flag)
 }
 
-// serve answers with handler until ctx ends. webConfig is an exporter-toolkit
-// file with TLS and basic authentication; empty means plain HTTP.
-func serve(ctx context.Context, l net.Listener, webConfig string, handler http.Handler, logger *slog.Logger) error {
+// serve answers with handler, whom the front lets through to it, until ctx ends.
+func serve(ctx context.Context, l net.Listener, front front, handler http.Handler, logger *slog.Logger) error {
 	server := &http.Server{
-		Handler:           handler,
+		Handler:           front.guard.Before(handler),
+		TLSConfig:         front.tls,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
 	done := make(chan error, 1)
 	go func() {
+		if front.tls != nil {
+			done <- server.ServeTLS(l, "", "")
+			return
+		}
+		webConfig := front.listener.WebConfig // an exporter-toolkit file with TLS and basic authentication; empty means plain HTTP
 		addresses, systemd := []string{l.Addr().String()}, false
 		done <- web.Serve(l, server, &web.FlagConfig{WebListenAddresses: &addresses, WebSystemdSocket: &systemd, WebConfigFile: &webConfig}, slog.New(slog.DiscardHandler))
 	}()

@@ -12,8 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"mcloud/cmd/access"
 	"mcloud/cmd/config"
-	"mcloud/exporters/spool"
 	"mcloud/planner"
 	"mcloud/planner/capacity"
 	"mcloud/planner/chargeback"
@@ -22,18 +22,18 @@ import (
 	"mcloud/planner/rebalance"
 )
 
-// PlannerURL is where mcloud-plan finds the planner.
-func PlannerURL(f config.File) string {
-	if f.Planner.URL != "" {
-		return f.Planner.URL
-	}
-	return "http://" + f.Planner.Listen
-}
-
 // Planner wires the planner: history from the collector's API, objects and
 // events from the store, its own events through the collector.
 func Planner(f config.File, store *Store, version string, logger *slog.Logger) (Part, error) {
-	history, err := promhistory.New(promhistory.Options{URL: CollectorURL(f)})
+	front, err := newFront(f, "planner", access.PlannerPolicy, logger)
+	if err != nil {
+		return Part{}, err
+	}
+	transport, err := toCollector(f)
+	if err != nil {
+		return Part{}, err
+	}
+	history, err := promhistory.New(promhistory.Options{URL: f.CollectorURL(), Transport: transport})
 	if err != nil {
 		return Part{}, err
 	}
@@ -58,7 +58,7 @@ func Planner(f config.File, store *Store, version string, logger *slog.Logger) (
 	if err != nil {
 		return Part{}, err
 	}
-	poster, err := spool.NewHTTPPoster(spool.HTTPOptions{URL: CollectorURL(f)})
+	poster, err := Poster(f)
 	if err != nil {
 		return Part{}, err
 	}
@@ -73,18 +73,21 @@ func Planner(f config.File, store *Store, version string, logger *slog.Logger) (
 	if err := registry.Register(p); err != nil {
 		return Part{}, fmt.Errorf("metrics of the planner: %w", err)
 	}
+	if err := front.register(registry); err != nil {
+		return Part{}, err
+	}
 	steerer := planner.Steerer{Cloud: f.Cloud, Ledger: store, Recorder: poster, Options: options, Now: time.Now}
 	routes := append(httpapi.BillRoutes(planner.Biller{Cloud: f.Cloud, Ledger: store, Card: card}, time.Now), httpapi.RebalanceRoutes(steerer)...)
 	// So that mcloud-plan on this machine finds the account to apply plans with.
 	routes = append(routes, httpapi.Route{Pattern: "GET /api/v1/configuration", Serve: func(*http.Request) (any, error) {
 		return map[string]string{"cloud": f.Cloud, "path": f.Path, "version": version}, nil
 	}})
-	handler := httpapi.New(httpapi.Options{Planner: p, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}), Routes: routes, Logger: logger})
+	handler := httpapi.New(httpapi.Options{Planner: p, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}), Routes: routes, Sight: sight, Logger: logger})
 	ready := make(chan struct{})
 	return Part{
 		Name:  "planner",
 		Ready: ready,
-		URL:   func() string { return PlannerURL(f) },
+		URL:   func() string { return f.PlannerURL() },
 		Run: func(ctx context.Context) error {
 			l, err := listen(f.Planner.Listen, "planner.listen")
 			if err != nil {
@@ -103,7 +106,7 @@ func Planner(f config.File, store *Store, version string, logger *slog.Logger) (
 				done <- p.Run(ctx)
 			}()
 			close(ready)
-			err = serve(ctx, l, f.Planner.WebConfig, handler, logger)
+			err = serve(ctx, l, front, handler, logger)
 			cancel()
 			if runErr := <-done; err == nil {
 				err = runErr
@@ -111,6 +114,12 @@ func Planner(f config.File, store *Store, version string, logger *slog.Logger) (
 			return err
 		},
 	}, nil
+}
+
+// sight is whose usage may be seen, in the planner's words.
+func sight(ctx context.Context) planner.Sight {
+	who := access.From(ctx)
+	return planner.Sight{All: who.All, Projects: who.Projects, Domain: who.Domain}
 }
 
 func tier(t config.Tier) capacity.Tier {

@@ -1,6 +1,7 @@
 package parts
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/prometheus/prometheus/storage"
 
 	"mcloud"
+	"mcloud/cmd/access"
 	"mcloud/cmd/config"
 	"mcloud/collector/clickhouse"
 	"mcloud/collector/embedded"
@@ -23,6 +25,7 @@ import (
 // EmbeddedStore is ClickHouse's engine in this process, served over HTTP. It is
 // optional: without it the hot hours and the alerts go on.
 func EmbeddedStore(f config.File, logger *slog.Logger) Part {
+	l := f.Listeners()["store"]
 	ready := make(chan struct{})
 	return Part{
 		Name:     "store",
@@ -34,8 +37,16 @@ func EmbeddedStore(f config.File, logger *slog.Logger) Part {
 			if err != nil {
 				return err
 			}
+			if err := access.Exposed(l, l.TLS.Cert != "", password != "", "store.password_file", logger); err != nil {
+				return err
+			}
+			encryption, err := access.TLS(l.TLS, "store.tls", logger)
+			if err != nil {
+				return err
+			}
 			s, err := embedded.Open(embedded.Options{
 				Path:        storeDir(f),
+				TLS:         encryption,
 				Library:     f.Store.Library,
 				Listen:      f.Store.Listen,
 				User:        f.Store.User,
@@ -81,8 +92,13 @@ func NewStore(f config.File, logger *slog.Logger) *Store {
 }
 
 func storeOptions(f config.File, logger *slog.Logger) clickhouse.Options {
+	ca, name := f.Store.CA, ""
+	if f.Store.Embedded() && f.Store.TLS.Cert != "" { // whose certificate is known here
+		client := access.ClientOf(f, "store", false)
+		ca, name = cmp.Or(ca, client.CA), client.ServerName
+	}
 	return clickhouse.Options{
-		URL: f.Store.Address(), Database: f.Store.Database, User: f.Store.User, PasswordFile: f.Store.PasswordFile, CAFile: f.Store.CA,
+		URL: f.Store.Address(), Database: f.Store.Database, User: f.Store.User, PasswordFile: f.Store.PasswordFile, CAFile: ca, ServerName: name,
 		Retention: retention(f.Store.Retention), MaxSamples: f.Collector.Query.Samples, Logger: logger,
 	}
 }

@@ -22,6 +22,7 @@ type Settings struct {
 	DataDir  string
 	LogLevel string
 	LogJSON  bool
+	Insecure bool
 
 	CollectorListen, ExporterListen, StoreListen, PlannerListen string
 	StoreURL, StoreLibrary                                      string
@@ -40,6 +41,7 @@ func (s *Settings) AddFlags(flags *pflag.FlagSet) {
 	text(&s.PlannerListen, "planner.listen", "", "address of the planner (default "+config.DefaultPlannerListen+")")
 	text(&s.StoreURL, "store.url", "", "a ClickHouse server's HTTP interface instead of the embedded store")
 	text(&s.StoreLibrary, "store.library", "", "path of libchdb.so (default: where deploy/libchdb/install put it)")
+	flags.BoolVar(&s.Insecure, "insecure", FromEnvironment("insecure", "") == "true", "serve on addresses off loopback without TLS and without asking who asks [$"+Variable("insecure")+"]")
 	text(&s.LogLevel, "log.level", "info", "debug, info, warn or error")
 	flags.BoolVar(&s.LogJSON, "log.json", FromEnvironment("log.json", "") == "true", "log in JSON [$"+Variable("log.json")+"]")
 }
@@ -86,6 +88,9 @@ func (s *Settings) Apply(f *config.File) error {
 		if *value != "" {
 			*into = *value
 		}
+	}
+	if s.Insecure {
+		f.Exporter.Insecure, f.Collector.Insecure, f.Store.Insecure, f.Planner.Insecure = true, true, true, true
 	}
 	if err := f.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", config.ErrConfig, err)
