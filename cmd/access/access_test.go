@@ -59,12 +59,19 @@ type site struct {
 	h     http.Handler
 }
 
+// hashes are made once: with the race detector one takes a second.
+var hashes sync.Map
+
 func hash(t *testing.T, password string) string {
 	t.Helper()
+	if h, ok := hashes.Load(password); ok {
+		return h.(string)
+	}
 	h, err := bcrypt.GenerateFromPassword([]byte(password), minCost)
 	if err != nil {
 		t.Fatal(err)
 	}
+	hashes.Store(password, string(h))
 	return string(h)
 }
 
