@@ -236,11 +236,12 @@ func (c *Collector) open(addr string) (p *parts, err error) {
 	p.hot, err = openHot(hotOptions{
 		dir: dir, retention: c.opts.HotRetention, unshipped: unshipped, maxKept: maxKept,
 		logger: c.logger.With("component", "tsdb"), reg: c.registry, repairs: c.metrics.repairs, gate: p.gate,
+		replicated: c.opts.Replica != "",
 	})
 	if err != nil {
 		return p, err
 	}
-	queryable, err := query.New(query.Options{Hot: p.hot, LongTerm: c.opts.LongTerm, Evaluator: c.opts.Evaluator, Unavailable: c.opts.LongTermAway, Registerer: c.registry})
+	queryable, err := query.New(query.Options{Hot: p.hot, LongTerm: c.opts.LongTerm, Replicated: c.opts.Replica != "", Evaluator: c.opts.Evaluator, Unavailable: c.opts.LongTermAway, Registerer: c.registry})
 	if err != nil {
 		return p, err
 	}

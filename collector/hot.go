@@ -29,6 +29,7 @@ type hot struct {
 	stats *tsdb.DBStats
 	// since is when it was made or last lost samples to a damaged WAL, Unix
 	// milliseconds: from then on it is whole. 0: unknown, from its first sample on.
+	// Beside other replicas it is also when this collector came back.
 	since int64
 }
 
@@ -62,7 +63,14 @@ type hotOptions struct {
 	reg       prometheus.Registerer
 	repairs   prometheus.Counter
 	gate      *ingest.Gate
+	// replicated says that the long-term store has samples that other collectors took
+	// while this one was down.
+	replicated bool
 }
+
+// brief is how long a collector may be down for its hot storage to count as whole: a
+// restart costs a scrape or two.
+const brief = 30 * time.Second
 
 func (o hotOptions) walDir() string { return filepath.Join(o.dir, "wal") }
 
@@ -129,6 +137,9 @@ func openHot(o hotOptions) (*hot, error) {
 	o.gate.Open()
 	if former.reportRepair(o) {
 		h.damaged(o)
+	}
+	if newest := time.UnixMilli(db.Head().MaxTime()); o.replicated && time.Since(newest) > brief {
+		h.wholeFromNow(o)
 	}
 	return h, nil
 }

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -136,5 +137,63 @@ func TestNewHotStorageIsWholeFromNow(t *testing.T) {
 	}
 	if err := h.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Beside other replicas the TSDB is whole from when its collector came back on, unless that
+// was at once: what it missed is in the long-term store.
+func TestHotStorageOfAReplicaThatWasAway(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		replicated bool
+		away       time.Duration
+		whole      bool
+	}{{"alone", false, time.Hour, true}, {"restarted", true, 10 * time.Second, true}, {"away", true, time.Hour, false}} {
+		dir := filepath.Join(t.TempDir(), "hot")
+		open := func(replicated bool) *hot {
+			gate, err := ingest.New(ingest.Limits{}, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			h, err := openHot(hotOptions{dir: dir, retention: 6 * time.Hour, unshipped: func() int64 { return 0 }, gate: gate, replicated: replicated,
+				logger: slog.New(slog.DiscardHandler), reg: prometheus.NewRegistry(), repairs: prometheus.NewCounter(prometheus.CounterOpts{})})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return h
+		}
+		h := open(false)
+		app := h.Appender(context.Background())
+		for _, at := range []time.Duration{c.away + time.Hour, c.away} {
+			if _, err := app.Append(0, labels.FromStrings("__name__", "a"), time.Now().Add(-at).UnixMilli(), 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := app.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Close(); err != nil {
+			t.Fatal(err)
+		}
+		// It was made long ago.
+		if err := os.Remove(filepath.Join(dir, "whole-since")); err != nil {
+			t.Fatal(err)
+		}
+		back := time.Now().UnixMilli()
+		for _, what := range []string{"back", "back, and started again"} {
+			h = open(c.replicated)
+			start, err := h.StartTime()
+			if err != nil || c.whole != (start < back) {
+				t.Errorf("%s, %s: whole from %d ms after that on, %v", c.name, what, start-back, err)
+			}
+			// A scrape.
+			app := h.Appender(context.Background())
+			if _, err := app.Append(0, labels.FromStrings("__name__", "a"), time.Now().UnixMilli(), 1); err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(app.Commit(), h.Close()); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }

@@ -57,6 +57,9 @@ type Options struct {
 	// LongTermAway tells LongTerm's errors that mean it is away; nil: network errors
 	// and timeouts.
 	LongTermAway func(error) bool
+	// Replica is this collector's name among those that scrape the same targets into the
+	// same store; empty: there are no others. Store writes it with every sample.
+	Replica string
 	// Evaluator computes for LongTerm where a query may be pushed down; nil: nothing is.
 	Evaluator query.Evaluator
 	// LogQueries logs every query of the API; those slower than SlowQuery (10 s) always are.

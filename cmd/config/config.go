@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -89,11 +90,14 @@ type OVSHost struct {
 
 // Collector scrapes, evaluates rules and ships.
 type Collector struct {
-	Listen         string   `yaml:"listen"`
-	WebConfig      string   `yaml:"web_config"`
-	TLS            TLS      `yaml:"tls"`
-	Insecure       bool     `yaml:"insecure"`
-	URL            string   `yaml:"url"` // where the other parts find it; default from Listen
+	Listen    string `yaml:"listen"`
+	WebConfig string `yaml:"web_config"`
+	TLS       TLS    `yaml:"tls"`
+	Insecure  bool   `yaml:"insecure"`
+	URL       string `yaml:"url"` // where the other parts find it; default from Listen
+	// Replica is this collector's name among those that scrape the same targets into one
+	// store, "a" and "b"; empty for one alone.
+	Replica        string   `yaml:"replica"`
 	HotRetention   Duration `yaml:"hot_retention"`
 	ScrapeInterval Duration `yaml:"scrape_interval"`
 	Alertmanagers  []string `yaml:"alertmanagers"` // host:port, no scheme
@@ -106,6 +110,8 @@ type Collector struct {
 	// (scrape_configs, rule_files, alerting, global), added to our own.
 	Prometheus yaml.Node `yaml:"prometheus"`
 }
+
+var replicaName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$`)
 
 // Query bounds what queries of the API may cost, and says which are logged.
 type Query struct {
@@ -398,6 +404,9 @@ func (f File) Validate() error {
 	}
 	if err := f.Collector.Limits.validate(); err != nil {
 		return err
+	}
+	if r := f.Collector.Replica; r != "" && !replicaName.MatchString(r) {
+		return fmt.Errorf("collector.replica: %q, want a short name of letters, digits, dots and dashes, like a and b", r)
 	}
 	for i, a := range f.Collector.Alertmanagers {
 		if _, _, err := net.SplitHostPort(a); err != nil || strings.Contains(a, "/") {

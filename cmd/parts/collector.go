@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"syscall"
 	"time"
 
@@ -48,6 +51,7 @@ func Collector(f config.File, store *Store, version string, others func() []Part
 		Guard:         front.guard.Before,
 		HotRetention:  time.Duration(f.Collector.HotRetention),
 		Store:         store,
+		Replica:       f.Collector.Replica,
 		LongTerm:      store,
 		LongTermAway:  func(err error) bool { return errors.Is(err, clickhouse.ErrUnavailable) },
 		Evaluator:     evaluator,
@@ -103,13 +107,22 @@ const scrapeBodyLimit = "256MB"
 
 // PrometheusConfig is the collector's configuration in Prometheus's words: our
 // own parts as scrape targets, and the sections that the operator added.
+//
+// A collector that is one of several is the target of its own page under its replica's
+// name: on loopback both would have the same address and be taken for one. And their
+// alerts are the same to Alertmanager: external labels that hold the replica's name, as
+// Prometheus pairs have them, are taken off.
 func PrometheusConfig(f config.File) ([]byte, error) {
 	interval := time.Duration(f.Collector.ScrapeInterval).String()
 	job := func(name string) map[string]any {
 		l := f.Listeners()[name]
 		job := access.Prometheus(access.ClientOf(f, name, false), l.TLS.Cert != "")
+		target := map[string]any{"targets": []string{l.Listen}}
+		if f.Collector.Replica != "" && name != "exporter" {
+			target["labels"] = map[string]string{"instance": f.Collector.Replica}
+		}
 		job["job_name"] = name
-		job["static_configs"] = []any{map[string]any{"targets": []string{l.Listen}}}
+		job["static_configs"] = []any{target}
 		return job
 	}
 	merged := map[string]any{
@@ -130,7 +143,26 @@ func PrometheusConfig(f config.File) ([]byte, error) {
 	for section, value := range added {
 		merged[section] = join(merged[section], value)
 	}
+	if drop := withoutReplica(f.Collector.Replica, merged["global"]); drop != nil {
+		merged["alerting"] = join(join(map[string]any{}, merged["alerting"]), map[string]any{"alert_relabel_configs": drop})
+	}
 	return yaml.Marshal(merged)
+}
+
+// withoutReplica are the relabelings that take the replica's name from alerts.
+func withoutReplica(name string, global any) []any {
+	if name == "" {
+		return nil
+	}
+	var drop []any
+	section, _ := global.(map[string]any)
+	external, _ := section["external_labels"].(map[string]any)
+	for _, label := range slices.Sorted(maps.Keys(external)) {
+		if fmt.Sprint(external[label]) == name {
+			drop = append(drop, map[string]any{"action": "labeldrop", "regex": regexp.QuoteMeta(label)})
+		}
+	}
+	return drop
 }
 
 // join adds b to a: lists follow each other, maps are joined key by key, and

@@ -10,9 +10,12 @@ import (
 	"mcloud/collector/shipper"
 )
 
-// ImportStore connects to f's store, which runs, for writing samples.
+// ImportStore connects to f's store, which runs, for writing samples. What is imported
+// is no replica's: it comes before theirs where both have samples.
 func ImportStore(ctx context.Context, f config.File, logger *slog.Logger) (store shipper.Store, end func(), err error) {
-	db, err := clickhouse.Open(ctx, storeOptions(f, logger))
+	options := storeOptions(f, logger)
+	options.Replica = ""
+	db, err := clickhouse.Open(ctx, options)
 	if err != nil {
 		return nil, nil, err
 	}

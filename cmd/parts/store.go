@@ -99,6 +99,7 @@ func storeOptions(f config.File, logger *slog.Logger) clickhouse.Options {
 	}
 	return clickhouse.Options{
 		URL: f.Store.Address(), Database: f.Store.Database, User: f.Store.User, PasswordFile: f.Store.PasswordFile, CAFile: ca, ServerName: name,
+		Replica:   f.Collector.Replica,
 		Retention: retention(f.Store.Retention), MaxSamples: f.Collector.Query.Samples, Logger: logger,
 	}
 }

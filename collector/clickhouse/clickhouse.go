@@ -46,6 +46,9 @@ type Options struct {
 	// Retention is how long samples and rollups are kept, DefaultAges where it is
 	// 0: see Retain. Events and objects are kept for ever.
 	Retention Retention
+	// Replica names the collector whose samples this process writes, where several scrape
+	// the same targets; empty for one alone. Readers see one series of all replicas.
+	Replica string
 	// MaxSamples bounds what one Select loads, 50 million when 0.
 	MaxSamples int
 	// Connections bounds those at a time, 8 when 0.

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 )
@@ -106,13 +105,13 @@ var overTimes = map[string]overTime{
 	"min_over_time": {add: extreme(math.Min), result: extremeOf,
 		samples: "count(), countIf(NOT isNaN(value)), toInt64(0), toInt64(0), minIf(value, NOT isNaN(value)), 0., 0.",
 		rollup:  "toUInt64(sum(n)), countIf(NOT isNaN(min)), toInt64(0), toInt64(0), minIf(min, NOT isNaN(min)), 0., 0."},
-	"last_over_time": {add: func(_, b gathered) gathered { return b }, named: true,
+	"last_over_time": {add: addLast, named: true,
 		samples: "count(), toUInt64(0), toInt64(0), toInt64(0), argMax(value, ts), 0., 0.",
 		rollup:  "toUInt64(sum(n)), toUInt64(0), toInt64(0), toInt64(0), argMax(last, t), 0., 0.",
 		result:  func(g gathered, _, _ int64) (float64, bool, error) { return g.x, true, nil }},
-	latest: {add: func(_, b gathered) gathered { return b }, named: true, stale: true,
+	latest: {add: addLast, named: true, stale: true,
 		samples: "count(), toUInt64(0), toInt64(0), max(" + atMilli + "), argMax(value, ts), toFloat64(argMax(" + isStale + ", ts)), 0.",
-		rollup:  "count(), toUInt64(0), toInt64(0), argMax(toUnixTimestamp64Milli(last_ts), t), argMax(last, t), toFloat64(argMax(stale, t)), 0.",
+		rollup:  "toUInt64(sum(n)), toUInt64(0), toInt64(0), argMax(toUnixTimestamp64Milli(last_ts), t), argMax(last, t), toFloat64(argMax(stale, t)), 0.",
 		result:  func(g gathered, from, _ int64) (float64, bool, error) { return g.x, g.y == 0 && g.lastAt > from, nil }},
 	"rate":     {samples: ends, rollup: rolledEnds, add: addEnds, result: extrapolated(true, true)},
 	"increase": {samples: ends, rollup: rolledEnds, add: addEnds, result: extrapolated(true, false)},
@@ -180,6 +179,11 @@ func extremeOf(g gathered, _, _ int64) (float64, bool, error) {
 		return math.NaN(), true, nil
 	}
 	return g.x, true, nil
+}
+
+func addLast(a, b gathered) gathered {
+	b.n += a.n
+	return b
 }
 
 func addEnds(a, b gathered) gathered {
@@ -262,19 +266,15 @@ func (db *DB) OverTime(ctx context.Context, function string, start, end, step, w
 		return nil, db.wrap(ctx, "computing over time", err)
 	}
 	var (
-		set     []storage.Series
 		current = sliding{windows: w, buckets: b, f: f}
 		last    uint64
 		n       int
+		answers = newChooser(w, found)
 	)
 	finish := func() error {
-		s, err := current.finish()
-		if ls, is := found[last]; is && err == nil && len(s.times) > 0 {
-			s.labels = ls
-			if !f.named {
-				s.labels = labels.NewBuilder(ls).Del(model.MetricNameLabel).Labels()
-			}
-			set = append(set, s)
+		s, samples, err := current.finish()
+		if ls, is := found[last]; is && err == nil {
+			answers.add(last, ls, s, samples)
 		}
 		return err
 	}
@@ -305,7 +305,10 @@ func (db *DB) OverTime(ctx context.Context, function string, start, end, step, w
 	if errors.Is(err, ErrInexact) {
 		return nil, err
 	}
-	return set, db.wrap(ctx, "computing over time", err)
+	if err != nil {
+		return nil, db.wrap(ctx, "computing over time", err)
+	}
+	return answers.series(f.named), nil
 }
 
 // gather is the statement that gives the buckets' rows, in order. What the rollups have
@@ -461,6 +464,7 @@ type sliding struct {
 	buckets buckets
 	f       overTime
 	held    []numbered
+	samples []uint64 // of each window, of the last result
 }
 
 type numbered struct {
@@ -470,9 +474,11 @@ type numbered struct {
 
 func (s *sliding) add(bucket int, g gathered) { s.held = append(s.held, numbered{bucket, g}) }
 
-// finish returns the values of all windows, and begins anew.
-func (s *sliding) finish() (*series, error) {
+// finish returns the values of all windows, and of each window the number of samples,
+// which are the caller's until the next call, and begins anew.
+func (s *sliding) finish() (*series, []uint64, error) {
 	out := &series{}
+	s.samples = s.samples[:0]
 	from := 0
 	for k, t := 0, s.windows.start; t <= s.windows.end && from < len(s.held); k, t = k+1, t+s.windows.step {
 		first := k * s.buckets.stride
@@ -488,10 +494,11 @@ func (s *sliding) finish() (*series, error) {
 			}
 			sum = s.f.add(sum, s.held[i].gathered)
 		}
+		s.samples = append(s.samples, sum.n)
 		if any {
 			v, is, err := s.f.result(sum, t-s.windows.length, t)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			if is {
 				out.times, out.values = append(out.times, t), append(out.values, v)
@@ -502,5 +509,5 @@ func (s *sliding) finish() (*series, error) {
 		}
 	}
 	s.held = s.held[:0]
-	return out, nil
+	return out, s.samples, nil
 }

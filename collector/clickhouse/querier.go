@@ -11,6 +11,8 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/util/annotations"
+
+	"mcloud/collector/replica"
 )
 
 // Querier implements storage.Queryable over the stored samples. mint and maxt
@@ -48,7 +50,7 @@ func (q *querier) Select(ctx context.Context, sortSeries bool, hints *storage.Se
 	s.seen(mint, maxt)
 	s.match(matchers)
 	found := map[uint64]labels.Labels{}
-	err := q.db.eachSeries(ctx, s.where.String(), limit, s.args, func(id uint64, ls labels.Labels) error {
+	err := q.db.eachSeries(ctx, s.where.String(), maxReplicas*limit, s.args, func(id uint64, ls labels.Labels) error {
 		found[id] = ls
 		return nil
 	})
@@ -68,8 +70,11 @@ func (q *querier) Select(ctx context.Context, sortSeries bool, hints *storage.Se
 	} else if set, err = q.load(ctx, found, limit > 0, s, mint, maxt, hints); err != nil {
 		return storage.ErrSeriesSet(err)
 	}
-	return newSeriesSet(set, sortSeries)
+	return newSeriesSet(set, sortSeries, limit)
 }
+
+// maxReplicas of one series are looked for where the number of series is limited.
+const maxReplicas = 4
 
 // load reads the samples of the series found.
 func (q *querier) load(ctx context.Context, found map[uint64]labels.Labels, limited bool, s selection, mint, maxt int64, hints *storage.SelectHints) ([]*series, error) {
@@ -166,7 +171,7 @@ func (q *querier) LabelNames(ctx context.Context, hints *storage.LabelHints, mat
 	s.during(q.mint, q.maxt)
 	s.seen(q.mint, q.maxt)
 	s.match(matchers)
-	statement := "SELECT DISTINCT arrayJoin(arrayConcat(if(metric = '', [], ['__name__']), arrayMap(x -> toString(x), mapKeys(labels)))) FROM series " + s.where.String()
+	statement := "SELECT DISTINCT arrayJoin(arrayConcat(if(metric = '', [], ['__name__']), arrayFilter(x -> x != '" + replica.Label + "', arrayMap(x -> toString(x), mapKeys(labels))))) FROM series " + s.where.String()
 	names, err := q.strings(ctx, "reading label names", statement, s.args, hints)
 	return names, nil, err
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
+
+	"mcloud/collector/replica"
 )
 
 // day counts days since 1970-01-01, UTC, as the type Date does.
@@ -53,9 +55,17 @@ func baseID(ls labels.Labels) uint64 {
 // nextID is what a series tries when its id is taken.
 func nextID(id uint64) uint64 { return id&^0xffffffff | (id+1)&0xffffffff }
 
+// stored are the labels under which the store has a series of this writer.
+func (db *DB) stored(ls labels.Labels) labels.Labels {
+	if db.options.Replica == "" {
+		return ls
+	}
+	return labels.NewBuilder(ls).Set(replica.Label, db.options.Replica).Labels()
+}
+
 // known is what the writer remembers of a series.
 type known struct {
-	labels      labels.Labels
+	labels      labels.Labels // without the replica, which is the same for all
 	id          uint64
 	exponent    int8
 	first, last day // written as seen from first to last; last < first before the first time
@@ -134,7 +144,7 @@ func (db *DB) register(ctx context.Context, series []labels.Labels, days []span)
 			if at := slices.IndexFunc(pending[h], func(p *known) bool { return labels.Equal(p.labels, ls) }); at >= 0 {
 				k = pending[h][at]
 			} else {
-				k = &known{labels: ls, id: baseID(ls), first: 0, last: -1}
+				k = &known{labels: ls, id: baseID(db.stored(ls)), first: 0, last: -1}
 				fresh = append(fresh, k)
 				pending[h] = append(pending[h], k)
 			}
@@ -169,8 +179,9 @@ func (db *DB) register(ctx context.Context, series []labels.Labels, days []span)
 	slices.SortFunc(extensions, func(a, b extension) int { return compareUint(a.id, b.id) })
 	var rows seriesRows
 	for _, x := range extensions {
+		ls := db.stored(x.known.labels)
 		for month := x.span.first.month(); month <= x.span.last; month = (month + 31).month() {
-			rows.add(x.known, month, max(month, x.span.first), min((month+31).month()-1, x.span.last))
+			rows.add(x.known, ls, month, max(month, x.span.first), min((month+31).month()-1, x.span.last))
 		}
 	}
 	if err := db.writeSeries(ctx, &rows); err != nil {
@@ -223,16 +234,17 @@ func (db *DB) identify(ctx context.Context, fresh []*known) error {
 		}
 		var again []*known
 		for _, k := range open {
+			ls := db.stored(k.labels)
 			other, is := taken[k.id]
 			if o := db.series.byID[k.id]; !is && o != nil {
-				other, is = o.labels, true
+				other, is = db.stored(o.labels), true
 			}
-			if is && !labels.Equal(other, k.labels) {
+			if is && !labels.Equal(other, ls) {
 				k.id = nextID(k.id)
 				again = append(again, k)
 				continue
 			}
-			taken[k.id] = k.labels
+			taken[k.id] = ls
 		}
 		open = again
 	}
@@ -314,9 +326,10 @@ type seriesRows struct {
 	}
 }
 
-func (s *seriesRows) add(k *known, month, first, last day) {
-	metric, others := k.labels.Get(model.MetricNameLabel), map[string]string{}
-	k.labels.Range(func(l labels.Label) {
+// add adds the rows of a series with its stored labels.
+func (s *seriesRows) add(k *known, stored labels.Labels, month, first, last day) {
+	metric, others := stored.Get(model.MetricNameLabel), map[string]string{}
+	stored.Range(func(l labels.Label) {
 		if l.Name == model.MetricNameLabel {
 			return
 		}

@@ -3,12 +3,15 @@ package clickhouse
 import (
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
 	"github.com/prometheus/prometheus/util/annotations"
+
+	"mcloud/collector/replica"
 )
 
 // series is loaded samples of one label set, times strictly ascending.
@@ -30,13 +33,60 @@ func (s *series) Iterator(it chunkenc.Iterator) chunkenc.Iterator {
 	return &floats{series: s, at: -1}
 }
 
-// newSeriesSet returns a set of series with different labels. Two ids may have
-// the same labels, when a series was away for so long that its first id was
-// forgotten; they become one.
-func newSeriesSet(all []*series, sorted bool) storage.SeriesSet {
+// newSeriesSet returns a set of series with different labels, at most limit of them
+// unless it is 0. Two ids may have the same labels, when a series was away for so long
+// that its first id was forgotten; they become one, and so do the replicas of a series.
+func newSeriesSet(all []*series, sorted bool, limit int) storage.SeriesSet {
+	set := oneOfReplicas(oneOfIDs(all))
 	if sorted {
-		slices.SortStableFunc(all, func(a, b *series) int { return labels.Compare(a.labels, b.labels) })
+		slices.SortStableFunc(set, func(a, b *series) int { return labels.Compare(a.labels, b.labels) })
 	}
+	if limit > 0 && len(set) > limit {
+		set = set[:limit]
+	}
+	return &seriesSet{all: set, at: -1}
+}
+
+// oneOfReplicas merges the series that differ in nothing but the replica.
+func oneOfReplicas(all []*series) []*series {
+	type version struct {
+		name string
+		*series
+	}
+	versions := map[*series][]version{}
+	var plain []*series
+	replicated := false
+	for _, s := range all {
+		ls, name := replica.Without(s.labels)
+		replicated = replicated || name != ""
+		one := &series{labels: ls, times: s.times, values: s.values}
+		plain = append(plain, one)
+		versions[one] = []version{{name, one}}
+	}
+	if !replicated {
+		return all
+	}
+	set := oneBy(plain, func(a, b *series) *series {
+		versions[a] = append(versions[a], versions[b]...)
+		return a
+	})
+	for _, s := range set {
+		of := versions[s]
+		slices.SortFunc(of, func(a, b version) int { return strings.Compare(a.name, b.name) })
+		streams := make([]replica.Stream, len(of))
+		for i, v := range of {
+			streams[i] = replica.Stream{Times: v.times, Values: v.values}
+		}
+		one := replica.Merge(streams...)
+		s.times, s.values = one.Times, one.Values
+	}
+	return set
+}
+
+func oneOfIDs(all []*series) []*series { return oneBy(all, merge) }
+
+// oneBy joins the series that have the same labels, and keeps the order.
+func oneBy(all []*series, join func(a, b *series) *series) []*series {
 	at := map[uint64][]int{}
 	var set []*series
 next:
@@ -44,14 +94,14 @@ next:
 		h := s.labels.Hash()
 		for _, i := range at[h] {
 			if labels.Equal(set[i].labels, s.labels) {
-				set[i] = merge(set[i], s)
+				set[i] = join(set[i], s)
 				continue next
 			}
 		}
 		at[h] = append(at[h], len(set))
 		set = append(set, s)
 	}
-	return &seriesSet{all: set, at: -1}
+	return set
 }
 
 // merge joins two series in the order of time; b wins where both have a sample.

@@ -312,8 +312,8 @@ func TestSeriesIDs(t *testing.T) {
 	// b is stored where a wants to be: a must take the next id, now and after a restart.
 	var rows seriesRows
 	today := dayOf(base)
-	rows.add(&known{labels: b, id: baseID(a)}, today.month(), today, today)
-	rows.add(&known{labels: series1("m", "c", "3"), id: nextID(baseID(a))}, today.month(), today, today)
+	rows.add(&known{id: baseID(a)}, b, today.month(), today, today)
+	rows.add(&known{id: nextID(baseID(a))}, series1("m", "c", "3"), today.month(), today, today)
 	if err := db.writeSeries(t.Context(), &rows); err != nil {
 		t.Fatal(err)
 	}

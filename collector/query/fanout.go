@@ -51,7 +51,11 @@ func (f *fanout) Select(ctx context.Context, sorted bool, hints *storage.SelectH
 	if hints != nil {
 		limit = hints.Limit
 	}
-	return storage.NewMergeSeriesSet([]storage.SeriesSet{f.hot.Select(ctx, true, hints, matchers...), long}, limit, storage.ChainedSeriesMerge)
+	merge := storage.ChainedSeriesMerge
+	if f.q.opts.Replicated {
+		merge = hotFirst
+	}
+	return storage.NewMergeSeriesSet([]storage.SeriesSet{f.hot.Select(ctx, true, hints, matchers...), long}, limit, merge)
 }
 
 // ask opens the store's part under the query's deadline.
@@ -183,7 +187,7 @@ func (s *longSet) Next() bool {
 	return false
 }
 
-func (s *longSet) At() storage.Series                { return s.set.At() }
+func (s *longSet) At() storage.Series                { return longSeries{s.set.At()} }
 func (s *longSet) Err() error                        { return nil }
 func (s *longSet) Warnings() annotations.Annotations { return s.warnings }
 

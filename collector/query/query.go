@@ -31,6 +31,9 @@ type Options struct {
 	Hot Hot
 	// LongTerm may be nil: then there is only Hot.
 	LongTerm storage.Queryable
+	// Replicated says that other collectors ship the same series to LongTerm: it is asked
+	// for gaps of Hot before StartTime, see package replica.
+	Replicated bool
 	// Evaluator is LongTerm for PushDown; nil: nothing is pushed down.
 	Evaluator Evaluator
 	// Timeout bounds the long-term part of one query (30 s).
