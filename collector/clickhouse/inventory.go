@@ -111,7 +111,8 @@ func difference(known map[string]digest, look mcloud.Inventory) (added, changed 
 // WriteInventory stores what a look changed. The same look again changes
 // nothing; a look older than the last one stored is ignored, counted and marked
 // Stale. A difference to another look than the last one stored is refused.
-// Two processes must not write the same scope. Errors wrap mcloud.ErrInvalid,
+// Several collectors may write the same scope, as when an exporter goes over from one to
+// the other; two looks at once may store a change twice, at the time of each. Errors wrap mcloud.ErrInvalid,
 // mcloud.ErrOutdated or ErrUnavailable where that is the cause.
 func (db *DB) WriteInventory(ctx context.Context, look mcloud.Inventory) (InventoryResult, error) {
 	if err := look.Validate(); err != nil {
@@ -127,7 +128,12 @@ func (db *DB) WriteInventory(ctx context.Context, look mcloud.Inventory) (Invent
 	state := db.inventories.of(s)
 	state.Lock()
 	defer state.Unlock()
-	if !state.loaded {
+	// Another collector may have written looks at the scope since the last one from here.
+	at, err := db.lastLook(ctx, s)
+	if err != nil {
+		return InventoryResult{}, err
+	}
+	if !state.loaded || !at.Equal(state.last) {
 		if err := db.loadInventory(ctx, s, state); err != nil {
 			return InventoryResult{}, err
 		}
@@ -199,26 +205,26 @@ func (db *DB) loadInventory(ctx context.Context, s scope, state *inventory) erro
 	if err != nil {
 		return db.wrap(ctx, "reading objects", err)
 	}
-	rows, err = db.conn.Query(ctx, "SELECT max(at), count() FROM looks"+where, args...)
-	if err != nil {
-		return db.wrap(ctx, "reading the last look", err)
-	}
-	err = each(rows, func() error {
-		var at time.Time
-		var n uint64
-		if err := rows.Scan(&at, &n); err != nil {
-			return err
-		}
-		if n > 0 {
-			state.last = at.UTC()
-		}
-		return nil
-	})
-	if err != nil {
-		return db.wrap(ctx, "reading the last look", err)
+	if state.last, err = db.lastLook(ctx, s); err != nil {
+		return err
 	}
 	state.loaded = true
 	return nil
+}
+
+// lastLook is the time of the newest look at a scope in the store, zero before the first.
+func (db *DB) lastLook(ctx context.Context, s scope) (time.Time, error) {
+	var at time.Time
+	var n uint64
+	err := db.conn.QueryRow(ctx, "SELECT max(at), count() FROM looks WHERE cloud = {cloud:String} AND scope = {scope:String} AND kind = {kind:String}",
+		named("cloud", s.cloud), named("scope", s.scope), named("kind", s.kind)).Scan(&at, &n)
+	if err != nil {
+		return time.Time{}, db.wrap(ctx, "reading the last look", err)
+	}
+	if n == 0 {
+		return time.Time{}, nil
+	}
+	return at.UTC(), nil
 }
 
 // objectRows are changes of one look, in columns.

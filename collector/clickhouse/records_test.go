@@ -160,6 +160,60 @@ func TestInventoryAfterFailure(t *testing.T) {
 	}
 }
 
+// Two collectors of one store, between which an exporter goes to and fro: what the one
+// wrote, the other knows.
+func TestInventoryOfTwoCollectors(t *testing.T) {
+	a := open(t)
+	b := dial(t, a.options)
+	v1, v2 := object("x", "X", `{"v":1}`), object("x", "X", `{"v":2}`)
+	y := object("y", "Y", `{}`)
+	for i, step := range []struct {
+		to   *DB
+		look mcloud.Inventory
+		want InventoryResult
+	}{
+		{a, look(0, true, v1), InventoryResult{Added: 1}},
+		{b, look(0, true, v1), InventoryResult{}}, // a's answer did not arrive
+		{b, look(1, true, v1), InventoryResult{}},
+		{a, look(2, true, v2, y), InventoryResult{Added: 1, Changed: 1}},
+		{b, look(3, true, v1, y), InventoryResult{Changed: 1}}, // what b itself wrote last
+		{b, look(4, true, v1), InventoryResult{Gone: 1}},
+		{a, look(1, true, v2), InventoryResult{Stale: true}},
+		{a, since(4, look(5, false, y), 2), InventoryResult{Added: 1}},
+		{b, since(5, look(6, false), 1, "x"), InventoryResult{Gone: 1}},
+	} {
+		if got, err := step.to.WriteInventory(t.Context(), step.look); err != nil || got != step.want {
+			t.Errorf("step %d: %+v %v, want %+v", i, got, err, step.want)
+		}
+	}
+	versions, err := a.Versions(t.Context(), "c1", mcloud.KindServer, at(-1), at(100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for _, v := range versions {
+		to := ""
+		if !v.To.IsZero() {
+			to = fmt.Sprint(v.To.Sub(noon).Minutes())
+		}
+		told = append(told, fmt.Sprintf("%s %s %v-%s", v.ID, v.Attributes, v.From.Sub(noon).Minutes(), to))
+	}
+	want := []string{`x {"v":1} 0-2`, `x {"v":2} 2-3`, `x {"v":1} 3-6`, `y {} 2-4`, `y {} 5-`}
+	if diff := cmp.Diff(want, told); diff != "" {
+		t.Error(diff)
+	}
+	// The same events by both are there once.
+	e := mcloud.Event{ID: "1", Time: noon, Cloud: "c1", Source: "nova", Kind: "instance.create.end", Severity: mcloud.SeverityInfo, Payload: json.RawMessage(`{}`)}
+	for _, db := range []*DB{a, b, a} {
+		if err := db.WriteEvents(t.Context(), []mcloud.Event{e}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if events, err := b.Events(t.Context(), EventFilter{}); err != nil || len(events) != 1 {
+		t.Errorf("%d events, %v", len(events), err)
+	}
+}
+
 func TestInventoryRefuses(t *testing.T) {
 	db := open(t)
 	for _, l := range []mcloud.Inventory{{}, look(0, true, mcloud.Object{Kind: mcloud.KindServer, ID: "a"}), {Cloud: "c", Scope: "s", Kind: "k", Time: time.Date(1960, 1, 1, 0, 0, 0, 0, time.UTC)}} {
