@@ -151,8 +151,11 @@ type Store struct {
 	TLS      TLS    `yaml:"tls"`
 	Insecure bool   `yaml:"insecure"`
 	// URL of a ClickHouse server's HTTP interface; empty means the embedded engine.
-	URL          string    `yaml:"url"`
-	Database     string    `yaml:"database"`
+	URL      string `yaml:"url"`
+	Database string `yaml:"database"`
+	// Cluster names the servers' cluster on which the tables are made, sharded and
+	// replicated; empty for one server.
+	Cluster      string    `yaml:"cluster"`
 	User         string    `yaml:"user"`
 	PasswordFile string    `yaml:"password_file"`
 	CA           string    `yaml:"ca"`
@@ -395,6 +398,9 @@ func (f File) Validate() error {
 		if !webAddress(s) {
 			return errors.New("store.url: want the HTTP interface of a ClickHouse, http://host:8123 or https://host:8443")
 		}
+	}
+	if f.Store.Cluster != "" && f.Store.Embedded() {
+		return errors.New("store.cluster: the embedded engine is one server; set store.url to a server of the cluster")
 	}
 	if err := f.Store.bounds(); err != nil {
 		return err

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"io"
+
 	"github.com/spf13/cobra"
 
 	"mcloud/cmd/parts"
@@ -26,6 +28,30 @@ store.url instead and needs no such process.`,
 			return runParts(cmd, f, logger, part)
 		},
 	}
-	command.AddCommand(backupCommand(s), restoreCommand(s), checkBackupCommand())
+	command.AddCommand(backupCommand(s), restoreCommand(s), checkBackupCommand(), schemaCommand(s))
 	return command
+}
+
+func schemaCommand(s *settings.Settings) *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the statements that make the store's tables",
+		Long: `Print the statements that make the store's tables, on one server or on the cluster
+that store.cluster names. The collector runs them by itself when it starts; they
+are for reading, and for a server that is added to a cluster.`,
+		Example: "  mcloud store schema --config mcloud.yaml",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f, _, err := load(s)
+			if err != nil {
+				return err
+			}
+			text, err := parts.StoreSchema(f)
+			if err != nil {
+				return err
+			}
+			_, err = io.WriteString(cmd.OutOrStdout(), text)
+			return err
+		},
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -98,10 +99,17 @@ func storeOptions(f config.File, logger *slog.Logger) clickhouse.Options {
 		ca, name = cmp.Or(ca, client.CA), client.ServerName
 	}
 	return clickhouse.Options{
-		URL: f.Store.Address(), Database: f.Store.Database, User: f.Store.User, PasswordFile: f.Store.PasswordFile, CAFile: ca, ServerName: name,
+		URL: f.Store.Address(), Database: f.Store.Database, Cluster: f.Store.Cluster,
+		User: f.Store.User, PasswordFile: f.Store.PasswordFile, CAFile: ca, ServerName: name,
 		Replica:   f.Collector.Replica,
 		Retention: retention(f.Store.Retention), MaxSamples: f.Collector.Query.Samples, Logger: logger,
 	}
+}
+
+// StoreSchema is the text of the statements that make f's store.
+func StoreSchema(f config.File) (string, error) {
+	statements, err := clickhouse.Schema(f.Store.Cluster, f.Store.Database)
+	return strings.Join(statements, ";\n\n") + ";\n", err
 }
 
 // retention puts the configuration's into the store's words.

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -33,6 +34,9 @@ type Options struct {
 	URL string
 	// Database must exist; "mcloud" when empty.
 	Database string
+	// Cluster is the name of a ClickHouse cluster that the tables are made on, sharded
+	// and replicated (cluster.go); empty for one server.
+	Cluster string
 	// User is "default" when empty. The password is Password, or the first line
 	// of PasswordFile.
 	User, Password, PasswordFile string
@@ -174,6 +178,9 @@ func (o Options) client() (*clickhouse.Options, error) {
 			// Long lists of ids.
 			"max_query_size": 16 << 20,
 		},
+	}
+	if o.Cluster != "" {
+		maps.Copy(c.Settings, clusterSettings())
 	}
 	if u.Port() == "" {
 		c.Addr[0] += map[string]string{"http": ":8123", "https": ":8443"}[u.Scheme]

@@ -43,7 +43,7 @@ var transient = map[int32]bool{
 	3: true, 159: true, 160: true, // unexpected end of file, timeout, too slow
 	202: true, 203: true, 209: true, 210: true, // too many queries, no free connection, socket timeout, network
 	225: true, 241: true, 242: true, 243: true, // no Keeper, memory, read-only table, no space
-	252: true, 279: true, 285: true, 319: true, // too many parts, no replica, quorum, unknown state of insert
+	252: true, 279: true, 285: true, 286: true, 289: true, 319: true, 519: true, // too many parts, no replica, quorum, unknown state of insert, no shard
 	394: true, 439: true, 745: true, 999: true, // cancelled, threads, overloaded, Keeper
 }
 

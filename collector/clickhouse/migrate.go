@@ -69,14 +69,38 @@ func (db *DB) Migrate(ctx context.Context) error {
 	return db.dropTTLs(ctx)
 }
 
+const migrationsTable = `CREATE TABLE IF NOT EXISTS migrations
+(
+    version UInt32,
+    name String,
+    checksum String,
+    applied DateTime64(3, 'UTC')
+)
+ENGINE = ReplacingMergeTree(applied)
+ORDER BY version`
+
+// apply runs a statement of the schema, on a cluster what that becomes there.
+func (db *DB) apply(ctx context.Context, doing, statement string) error {
+	statements := []string{statement}
+	if db.options.Cluster != "" {
+		var err error
+		if statements, err = render(statement, db.options.Cluster, db.options.Database); err != nil {
+			return fmt.Errorf("%s: %w", doing, err)
+		}
+	}
+	for _, s := range statements {
+		if err := db.conn.Exec(ctx, s); err != nil {
+			return db.wrap(ctx, doing, err)
+		}
+	}
+	return nil
+}
+
 func (db *DB) migrate(ctx context.Context, all []migration) error {
 	ctx, cancel := context.WithTimeout(ctx, db.options.WriteTimeout)
 	defer cancel()
-	const table = `CREATE TABLE IF NOT EXISTS migrations
-		(version UInt32, name String, checksum String, applied DateTime64(3, 'UTC'))
-		ENGINE = ReplacingMergeTree(applied) ORDER BY version`
-	if err := db.conn.Exec(ctx, table); err != nil {
-		return db.wrap(ctx, "preparing the schema", err)
+	if err := db.apply(ctx, "preparing the schema", migrationsTable); err != nil {
+		return err
 	}
 	applied, err := db.appliedMigrations(ctx)
 	if err != nil {
@@ -95,8 +119,8 @@ func (db *DB) migrate(ctx context.Context, all []migration) error {
 			continue
 		}
 		for _, statement := range m.statements {
-			if err := db.conn.Exec(ctx, statement); err != nil {
-				return db.wrap(ctx, fmt.Sprintf("migration %04d_%s", m.version, m.name), err)
+			if err := db.apply(ctx, fmt.Sprintf("migration %04d_%s", m.version, m.name), statement); err != nil {
+				return err
 			}
 		}
 		err := db.conn.Exec(ctx, "INSERT INTO migrations SELECT {version:UInt32}, {name:String}, {checksum:String}, now64(3)",

@@ -110,6 +110,8 @@ type aged struct {
 	// end is when the newest that a partition can hold was, in milliseconds.
 	end func(partition string) (int64, error)
 	age func(Ages) time.Duration
+	// within is the condition that a row is of the partition that ends at end.
+	within func(end int64) string
 }
 
 // seriesGrace is how much longer a series is known than its last sample.
@@ -123,11 +125,11 @@ func longest(a Ages) time.Duration {
 }
 
 var agedTables = []aged{
-	{"samples", weekEnd, func(a Ages) time.Duration { return a.Raw }},
-	{"rollup_5m", monthEnd, func(a Ages) time.Duration { return a.FiveMinutes }},
-	{"rollup_1h", monthEnd, func(a Ages) time.Duration { return a.Hour }},
-	{"series", monthEnd, longest},
-	{"label_index", monthEnd, longest},
+	{"samples", weekEnd, func(a Ages) time.Duration { return a.Raw }, func(end int64) string { return timeCondition(end-weekMillis, end-1) }},
+	{"rollup_5m", monthEnd, func(a Ages) time.Duration { return a.FiveMinutes }, monthOfRows},
+	{"rollup_1h", monthEnd, func(a Ages) time.Duration { return a.Hour }, monthOfRows},
+	{"series", monthEnd, longest, nil},
+	{"label_index", monthEnd, longest, nil},
 }
 
 const weekMillis = 7 * dayMillis
@@ -146,6 +148,11 @@ func monthEnd(partition string) (int64, error) {
 	}
 	month, err := time.Parse(layout, strings.Trim(partition, "'"))
 	return month.AddDate(0, 1, 0).UnixMilli(), err
+}
+
+func monthOfRows(end int64) string {
+	to := time.UnixMilli(end).UTC()
+	return fmt.Sprintf("t >= toDateTime(%d, 'UTC') AND t < toDateTime(%d, 'UTC')", to.AddDate(0, -1, 0).Unix(), to.Unix())
 }
 
 // Retain removes what is older than Options.Retention allows: whole partitions
@@ -176,7 +183,8 @@ type partition struct{ id, name string }
 
 func (db *DB) partitions(ctx context.Context, table string) ([]partition, error) {
 	const doing = "looking for what is too old"
-	rows, err := db.conn.Query(ctx, "SELECT DISTINCT partition_id, partition FROM system.parts WHERE database = currentDatabase() AND table = {table:String} AND active ORDER BY partition_id", named("table", table))
+	rows, err := db.conn.Query(ctx, "SELECT DISTINCT partition_id, partition FROM "+db.system("parts")+" WHERE database = {database:String} AND table = {table:String} AND active ORDER BY partition_id",
+		named("database", db.options.Database), named("table", db.local(table)))
 	if err != nil {
 		return nil, db.wrap(ctx, doing, err)
 	}
@@ -258,7 +266,7 @@ func (db *DB) retain(ctx context.Context, t aged, p partition, metrics map[uint6
 		}
 	}
 	if expired && (age >= oldest || len(differ) == 0) {
-		err := db.conn.Exec(ctx, "ALTER TABLE "+t.table+" DROP PARTITION ID '"+p.id+"'")
+		err := db.conn.Exec(ctx, "ALTER TABLE "+db.altered(t.table)+" DROP PARTITION ID '"+p.id+"'")
 		if err == nil {
 			db.metrics.dropped.WithLabelValues(t.table).Inc()
 			db.options.Logger.Info("dropped what is older than its retention", "table", t.table, "partition", p.name)
@@ -269,21 +277,30 @@ func (db *DB) retain(ctx context.Context, t aged, p partition, metrics map[uint6
 	if expired {
 		not = "NOT "
 	}
-	return db.deleteMetrics(ctx, t.table, p, "intDiv(id, 4294967296) "+not+"IN ("+joinIDs(slices.Sorted(maps.Keys(differ)))+")")
+	within := ""
+	if t.within != nil {
+		within = t.within(end)
+	}
+	return db.deleteMetrics(ctx, t.table, p, within, "intDiv(id, 4294967296) "+not+"IN ("+joinIDs(slices.Sorted(maps.Keys(differ)))+")")
 }
 
 // deleteMetrics deletes rows of a partition unless there are none, or they are
 // being deleted.
-func (db *DB) deleteMetrics(ctx context.Context, table string, p partition, condition string) error {
+func (db *DB) deleteMetrics(ctx context.Context, table string, p partition, within, condition string) error {
 	doing := "deleting rows of partition " + p.name + " of " + table
 	var left, running uint64
-	if err := db.conn.QueryRow(ctx, "SELECT count() FROM (SELECT 1 FROM "+table+" WHERE _partition_id = {p:String} AND "+condition+" LIMIT 1)", named("p", p.id)).Scan(&left); err != nil || left == 0 {
+	in := "_partition_id = {p:String}"
+	if db.local(table) != table {
+		in = within // a Distributed table has no such column
+	}
+	if err := db.conn.QueryRow(ctx, "SELECT count() FROM (SELECT 1 FROM "+table+" WHERE "+in+" AND "+condition+" LIMIT 1)", named("p", p.id)).Scan(&left); err != nil || left == 0 {
 		return db.wrap(ctx, doing, err)
 	}
-	if err := db.conn.QueryRow(ctx, "SELECT count() FROM system.mutations WHERE database = currentDatabase() AND table = {table:String} AND NOT is_done", named("table", table)).Scan(&running); err != nil || running > 0 {
+	if err := db.conn.QueryRow(ctx, "SELECT count() FROM "+db.system("mutations")+" WHERE database = {database:String} AND table = {table:String} AND NOT is_done",
+		named("database", db.options.Database), named("table", db.local(table))).Scan(&running); err != nil || running > 0 {
 		return db.wrap(ctx, doing, err)
 	}
-	err := db.conn.Exec(ctx, "ALTER TABLE "+table+" DELETE IN PARTITION ID '"+p.id+"' WHERE "+condition+" SETTINGS mutations_sync = 1")
+	err := db.conn.Exec(ctx, "ALTER TABLE "+db.altered(table)+" DELETE IN PARTITION ID '"+p.id+"' WHERE "+condition+" SETTINGS mutations_sync = 1")
 	if err == nil {
 		db.metrics.dropped.WithLabelValues(table).Inc()
 		db.options.Logger.Info("deleted metrics that are older than their class's retention", "table", table, "partition", p.name)
@@ -299,12 +316,13 @@ func (db *DB) dropTTLs(ctx context.Context) error {
 	for _, table := range []string{"samples", "series", "label_index"} {
 		for try := 0; ; try++ {
 			var has uint8
-			err := db.conn.QueryRow(ctx, "SELECT position(create_table_query, ' TTL ') > 0 FROM system.tables WHERE database = currentDatabase() AND name = {table:String}", named("table", table)).Scan(&has)
+			err := db.conn.QueryRow(ctx, "SELECT position(create_table_query, ' TTL ') > 0 FROM system.tables WHERE database = {database:String} AND name = {table:String}",
+				named("database", db.options.Database), named("table", db.local(table))).Scan(&has)
 			if err == nil && has == 0 {
 				break
 			}
 			if err == nil {
-				err = db.conn.Exec(ctx, "ALTER TABLE "+table+" REMOVE TTL")
+				err = db.conn.Exec(ctx, "ALTER TABLE "+db.altered(table)+" REMOVE TTL")
 			}
 			// Another process may have removed it in the meantime.
 			if err != nil && try > 0 {

@@ -22,6 +22,12 @@ func (db *DB) Roll(ctx context.Context) (units int, err error) {
 		return 0, err
 	}
 	db.metrics.rollupPending.Set(float64(len(all)))
+	if len(all) > 0 {
+		// Whoever has the marks has to have the samples.
+		if err := db.sync(ctx, "samples"); err != nil {
+			return 0, err
+		}
+	}
 	for len(all) > 0 {
 		n := run(all)
 		planned, err := db.plan(ctx, all[:n])
@@ -168,10 +174,13 @@ func (db *DB) roll(ctx context.Context, s stretch) error {
 		}
 	}
 	for _, ids := range ranges {
-		for _, statement := range []string{rollSamples(s, ids), rollRollups(s, ids)} {
+		for _, step := range []struct{ table, statement string }{{"rollup_5m", rollSamples(s, ids)}, {"rollup_1h", rollRollups(s, ids)}} {
 			bounded, cancel := context.WithTimeout(ctx, db.options.ReadTimeout)
-			err := db.wrap(bounded, "computing rollups", db.conn.Exec(bounded, statement))
+			err := db.wrap(bounded, "computing rollups", db.conn.Exec(bounded, step.statement))
 			cancel()
+			if err == nil {
+				err = db.sync(ctx, step.table)
+			}
 			if err != nil {
 				return err
 			}
