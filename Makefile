@@ -8,7 +8,7 @@ export GO
 LAB      := deploy/lab/lab
 BENCH    ?= .
 
-.PHONY: help build run test test-unit test-query check bench bench-exporter bench-store chaos fuzz lab-up lab-seed lab-down lab-status e2e prepare prepare-test clean
+.PHONY: help build run test test-unit test-query test-clickhouse check bench bench-exporter bench-store chaos fuzz lab-up lab-seed lab-down lab-status e2e prepare prepare-test clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,12 @@ test-unit: ## what needs neither root nor a lab
 test-query: ## 1,000 random queries of our storage and of Prometheus's own (MCLOUD_SEED=2 for others, MCLOUD_QUERIES=5000 for more)
 	@deploy/prepare/prepare unit
 	MCLOUD_QUERIES=$${MCLOUD_QUERIES:-1000} $(GO) test -count=1 -timeout 60m -run TestDifferential -v ./collector/query
+
+test-clickhouse: ## what a ClickHouse server has to do for mCloud, on yours: CLICKHOUSE_URL=http://host:8123, and CLICKHOUSE_USER, _PASSWORD, _CA (file), _CLUSTER (name)
+	@[ -n "$(CLICKHOUSE_URL)" ] || { echo "make test-clickhouse CLICKHOUSE_URL=http://host:8123 [CLICKHOUSE_USER=… CLICKHOUSE_PASSWORD=… CLICKHOUSE_CA=… CLICKHOUSE_CLUSTER=…]"; exit 2; }
+	@export MCLOUD_CLICKHOUSE_URL="$$CLICKHOUSE_URL" MCLOUD_CLICKHOUSE_USER="$$CLICKHOUSE_USER" MCLOUD_CLICKHOUSE_PASSWORD="$$CLICKHOUSE_PASSWORD" MCLOUD_CLICKHOUSE_CA="$$CLICKHOUSE_CA" MCLOUD_CLICKHOUSE_CLUSTER="$$CLICKHOUSE_CLUSTER"; \
+	$(GO) test -count=1 -timeout 60m -v -run '^TestConformance$$' ./collector/clickhouse && \
+	$(GO) test -count=1 -timeout 60m -v -run '^(TestDifferential|TestReplica.*)$$' ./collector/query
 
 test: prepare-test ## everything: checks, unit tests with -race, then the lab end to end (needs root)
 	deploy/prepare/test

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
-
-	"mcloud/collector/embedded/embeddedtest"
 )
 
 const testDay = 24 * time.Hour
@@ -43,15 +41,16 @@ func TestAges(t *testing.T) {
 // Each table keeps what its age and the metrics' classes say, samples that are
 // not rolled up stay, and what is gone from the samples is in the rollups.
 func TestRetain(t *testing.T) {
-	url, database := embeddedtest.Database(t)
 	now := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
-	db := dial(t, Options{URL: url, Database: database, Now: func() time.Time { return now }, Retention: Retention{
+	o := fresh(t, func() time.Time { return now })
+	o.Retention = Retention{
 		Ages: Ages{Raw: 30 * testDay, FiveMinutes: 100 * testDay, Hour: 400 * testDay},
 		Classes: []Class{
 			{Name: "short", Metrics: regexp.MustCompile("short_.*"), Ages: Ages{Raw: 7 * testDay, FiveMinutes: 30 * testDay, Hour: 60 * testDay}},
 			{Name: "long", Metrics: regexp.MustCompile("long"), Ages: Ages{Raw: 90 * testDay}},
 		},
-	}})
+	}
+	db := dial(t, o)
 	b := Batch{Series: []labels.Labels{series1("short_1"), series1("plain"), series1("long")}}
 	for _, days := range []int{1, 20, 50, 95, 200, 600} {
 		for i := range b.Series {

@@ -13,8 +13,6 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
-
-	"mcloud/collector/embedded/embeddedtest"
 )
 
 // bucketRow is a rollup as the samples say it is, or as the store has it.
@@ -214,8 +212,7 @@ func later() time.Time { return time.UnixMilli(base + 40*dayMillis) }
 // A rollup is what its samples are: after the first computation, after late samples
 // in any order, and after everything was computed again.
 func TestRollupsAreTheirSamples(t *testing.T) {
-	url, database := embeddedtest.Database(t)
-	db := dial(t, Options{URL: url, Database: database, Now: later})
+	db := dial(t, fresh(t, later))
 	r := rand.New(rand.NewPCG(1, 2))
 	for i, part := range history(r, 2).split(r, 4) {
 		if err := db.WriteSamples(t.Context(), fmt.Sprint("part ", i), part); err != nil {
@@ -243,16 +240,16 @@ func TestRollupsAreTheirSamples(t *testing.T) {
 
 // A late batch of few series has only those computed, and is complete.
 func TestLateSamples(t *testing.T) {
-	url, database := embeddedtest.Database(t)
+	o := fresh(t, later)
 	r := rand.New(rand.NewPCG(3, 4))
-	first := dial(t, Options{URL: url, Database: database, Now: later})
+	first := dial(t, o)
 	if err := first.WriteSamples(t.Context(), "first", history(r, 1)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := first.Roll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	db := dial(t, Options{URL: url, Database: database, Now: later})
+	db := dial(t, o)
 	// A sample on a unit's last millisecond, one on the next, one where nothing was.
 	late := Batch{Series: []labels.Labels{series1("counter_0"), series1("new")}, Ref: []uint32{0, 0, 1}, Time: []int64{base + 7_200_000, base + 7_200_001, base + dayMillis + 5}, Value: []float64{-1, 1e12, 3}}
 	if err := db.WriteSamples(t.Context(), "late", late); err != nil {
@@ -275,9 +272,8 @@ func TestLateSamples(t *testing.T) {
 
 // What is not over yet is not computed, and said so.
 func TestOpenUnitsWait(t *testing.T) {
-	url, database := embeddedtest.Database(t)
 	now := time.UnixMilli(base + 2*unitMillis + time.Minute.Milliseconds())
-	db := dial(t, Options{URL: url, Database: database, Now: func() time.Time { return now }})
+	db := dial(t, fresh(t, func() time.Time { return now }))
 	r := rand.New(rand.NewPCG(5, 6))
 	if err := db.WriteSamples(t.Context(), "one", history(r, 1)); err != nil {
 		t.Fatal(err)
@@ -298,8 +294,7 @@ func TestOpenUnitsWait(t *testing.T) {
 
 // The same work done twice, or left half done, gives the same rows.
 func TestRollingAgainGivesTheSame(t *testing.T) {
-	url, database := embeddedtest.Database(t)
-	db := dial(t, Options{URL: url, Database: database, Now: later})
+	db := dial(t, fresh(t, later))
 	r := rand.New(rand.NewPCG(7, 8))
 	if err := db.WriteSamples(t.Context(), "one", history(r, 1)); err != nil {
 		t.Fatal(err)

@@ -24,8 +24,14 @@ import (
 // open returns a migrated store of the test's own in a real engine.
 func open(t testing.TB) *DB {
 	t.Helper()
-	url, database := embeddedtest.Database(t)
-	return dial(t, Options{URL: url, Database: database})
+	return dial(t, fresh(t, nil))
+}
+
+// fresh are the options of an empty store of the test's own, with a clock.
+func fresh(t testing.TB, now func() time.Time) Options {
+	t.Helper()
+	p := embeddedtest.Anywhere(t)
+	return Options{URL: p.URL, Database: p.Database, User: p.User, Password: p.Password, CAFile: p.CAFile, Cluster: p.Cluster, Now: now}
 }
 
 // dial opens a store as a process of its own would, knowing nothing.
@@ -131,8 +137,7 @@ func TestMigrate(t *testing.T) {
 }
 
 func TestMigrateTogether(t *testing.T) {
-	url, database := embeddedtest.Database(t)
-	db, err := New(Options{URL: url, Database: database})
+	db, err := New(fresh(t, nil))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,16 +77,17 @@ const (
 // tables is one database for all scripts of a run, emptied for each storage: making
 // one takes longer than most scripts.
 type tables struct {
-	url, database string
-	retention     time.Duration
-	now           func() time.Time
-	registry      *prometheus.Registry // of what opens them next; nil for none
+	place     embeddedtest.Place
+	retention time.Duration
+	replica   string
+	now       func() time.Time
+	registry  *prometheus.Registry // of what opens them next; nil for none
 }
 
 func newTables(t testing.TB, retention time.Duration) *tables {
 	t.Helper()
 	s := &tables{retention: retention}
-	s.url, s.database = embeddedtest.Database(t)
+	s.place = embeddedtest.Anywhere(t)
 	db := s.open(t)
 	if err := errors.Join(db.Migrate(t.Context()), db.Close()); err != nil {
 		t.Fatal(err)
@@ -96,7 +97,8 @@ func newTables(t testing.TB, retention time.Duration) *tables {
 
 func (s *tables) open(t testing.TB) *clickhouse.DB {
 	t.Helper()
-	o := clickhouse.Options{URL: s.url, Database: s.database, Retention: clickhouse.Retention{Ages: clickhouse.Ages{Raw: s.retention, FiveMinutes: clickhouse.Forever}}, Now: s.now}
+	o := clickhouse.Options{URL: s.place.URL, Database: s.place.Database, User: s.place.User, Password: s.place.Password, CAFile: s.place.CAFile, Cluster: s.place.Cluster,
+		Replica: s.replica, Retention: clickhouse.Retention{Ages: clickhouse.Ages{Raw: s.retention, FiveMinutes: clickhouse.Forever}}, Now: s.now}
 	if s.registry != nil {
 		o.Registerer = s.registry
 	}
@@ -110,7 +112,7 @@ func (s *tables) open(t testing.TB) *clickhouse.DB {
 func (s *tables) empty(t testing.TB) *clickhouse.DB {
 	t.Helper()
 	for _, table := range []string{"samples", "series", "label_index"} {
-		if _, err := embeddedtest.Query(s.url, "TRUNCATE TABLE "+s.database+"."+table); err != nil {
+		if _, err := embeddedtest.Query(s.place.URL, "TRUNCATE TABLE "+s.place.Database+"."+table); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -94,11 +94,8 @@ func newPair(t *testing.T) *pairOfCollectors {
 		return false
 	}
 	for k, name := range []string{"a", "b"} {
-		db, err := clickhouse.Open(t.Context(), clickhouse.Options{URL: tables.url, Database: tables.database, Replica: name, Now: tables.now,
-			Retention: clickhouse.Retention{Ages: clickhouse.Ages{Raw: tables.retention, FiveMinutes: clickhouse.Forever}}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		tables.replica = name
+		db := tables.open(t)
 		t.Cleanup(func() { _ = db.Close() })
 		batch := clickhouse.Batch{Series: scrapes[k].Series}
 		for n, ref := range scrapes[k].Ref {

@@ -1,8 +1,13 @@
-// Package embeddedtest gives tests a real embedded store.
+// Package embeddedtest gives tests a real store: the embedded one, or where that is
+// wanted the server that the environment names.
 package embeddedtest
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -61,6 +66,71 @@ func Database(t testing.TB) (url, database string) {
 	return shared.store.URL(), database
 }
 
+// Place is an empty database of a test's own and how to reach it.
+type Place struct{ URL, Database, User, Password, CAFile, Cluster string }
+
+// Served says whether the environment names a server for the tests.
+func Served() bool { return os.Getenv("MCLOUD_CLICKHOUSE_URL") != "" }
+
+// Anywhere returns a place in the server that MCLOUD_CLICKHOUSE_URL names, with
+// MCLOUD_CLICKHOUSE_USER, _PASSWORD, _CA (a file) and _CLUSTER, else in the embedded
+// store. On a server the database has a random name, and is dropped after the test.
+func Anywhere(t testing.TB) Place {
+	t.Helper()
+	if !Served() {
+		url, database := Database(t)
+		return Place{URL: url, Database: database}
+	}
+	var random [8]byte
+	_, _ = rand.Read(random[:])
+	p := Place{
+		URL: os.Getenv("MCLOUD_CLICKHOUSE_URL"), Database: "mcloud_test_" + hex.EncodeToString(random[:]),
+		User: os.Getenv("MCLOUD_CLICKHOUSE_USER"), Password: os.Getenv("MCLOUD_CLICKHOUSE_PASSWORD"),
+		CAFile: os.Getenv("MCLOUD_CLICKHOUSE_CA"), Cluster: os.Getenv("MCLOUD_CLICKHOUSE_CLUSTER"),
+	}
+	on := ""
+	if p.Cluster != "" {
+		on = " ON CLUSTER '" + p.Cluster + "'"
+	}
+	if _, err := p.query("CREATE DATABASE " + p.Database + on + " ENGINE = Atomic"); err != nil {
+		t.Fatalf("a database for the test: %v", err)
+	}
+	t.Cleanup(func() {
+		if _, err := p.query("DROP DATABASE " + p.Database + on); err != nil {
+			t.Errorf("drop the database %s by hand: %v", p.Database, err)
+		}
+	})
+	return p
+}
+
+// query asks a server outside of any database.
+func (p Place) query(statement string) (string, error) {
+	transport := &http.Transport{DisableKeepAlives: true}
+	if p.CAFile != "" {
+		pem, err := os.ReadFile(p.CAFile)
+		if err != nil {
+			return "", err
+		}
+		roots := x509.NewCertPool()
+		if !roots.AppendCertsFromPEM(pem) {
+			return "", fmt.Errorf("%s holds no PEM certificate", p.CAFile)
+		}
+		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
+	}
+	client := http.Client{Transport: transport}
+	req, err := http.NewRequest(http.MethodPost, p.URL, strings.NewReader(statement))
+	if err != nil {
+		return "", err
+	}
+	if p.User != "" {
+		req.Header.Set("X-ClickHouse-User", p.User)
+	}
+	if p.Password != "" {
+		req.Header.Set("X-ClickHouse-Key", p.Password)
+	}
+	return answer(client.Do(req))
+}
+
 func start() error {
 	dir, err := os.MkdirTemp("", "mcloud-store-")
 	if err != nil {
@@ -78,7 +148,10 @@ func start() error {
 
 // Query sends a statement as curl would and returns the answer's text.
 func Query(url, statement string) (string, error) {
-	res, err := http.Post(url, "text/plain", strings.NewReader(statement))
+	return answer(http.Post(url, "text/plain", strings.NewReader(statement)))
+}
+
+func answer(res *http.Response, err error) (string, error) {
 	if err != nil {
 		return "", err
 	}
