@@ -49,22 +49,20 @@ func newSeriesSet(all []*series, sorted bool, limit int) storage.SeriesSet {
 
 // oneOfReplicas merges the series that differ in nothing but the replica.
 func oneOfReplicas(all []*series) []*series {
+	if !slices.ContainsFunc(all, func(s *series) bool { return s.labels.Has(replica.Label) }) {
+		return all
+	}
 	type version struct {
 		name string
 		*series
 	}
 	versions := map[*series][]version{}
 	var plain []*series
-	replicated := false
 	for _, s := range all {
 		ls, name := replica.Without(s.labels)
-		replicated = replicated || name != ""
 		one := &series{labels: ls, times: s.times, values: s.values}
 		plain = append(plain, one)
 		versions[one] = []version{{name, one}}
-	}
-	if !replicated {
-		return all
 	}
 	set := oneBy(plain, func(a, b *series) *series {
 		versions[a] = append(versions[a], versions[b]...)
