@@ -257,6 +257,10 @@ func (db *DB) OverTime(ctx context.Context, function string, start, end, step, w
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
+	answers := newChooser(found)
+	if answers.contested() && function != latest {
+		b = b.finer(w)
+	}
 	statement, args, err := db.gather(ctx, function, w, b, of, args)
 	if err != nil {
 		return nil, err
@@ -269,14 +273,13 @@ func (db *DB) OverTime(ctx context.Context, function string, start, end, step, w
 		current = sliding{windows: w, buckets: b, f: f}
 		last    uint64
 		n       int
-		answers = newChooser(w, found)
 	)
 	finish := func() error {
-		s, samples, err := current.finish()
-		if ls, is := found[last]; is && err == nil {
-			answers.add(last, ls, s, samples)
+		if ls, is := found[last]; is {
+			return answers.add(last, ls, &current)
 		}
-		return err
+		current.held = current.held[:0]
+		return nil
 	}
 	err = each(rows, func() error {
 		var (
@@ -308,7 +311,7 @@ func (db *DB) OverTime(ctx context.Context, function string, start, end, step, w
 	if err != nil {
 		return nil, db.wrap(ctx, "computing over time", err)
 	}
-	return answers.series(f.named), nil
+	return answers.series(current)
 }
 
 // gather is the statement that gives the buckets' rows, in order. What the rollups have
@@ -464,7 +467,6 @@ type sliding struct {
 	buckets buckets
 	f       overTime
 	held    []numbered
-	samples []uint64 // of each window, of the last result
 }
 
 type numbered struct {
@@ -474,11 +476,9 @@ type numbered struct {
 
 func (s *sliding) add(bucket int, g gathered) { s.held = append(s.held, numbered{bucket, g}) }
 
-// finish returns the values of all windows, and of each window the number of samples,
-// which are the caller's until the next call, and begins anew.
-func (s *sliding) finish() (*series, []uint64, error) {
+// finish returns the values of all windows, and begins anew.
+func (s *sliding) finish() (*series, error) {
 	out := &series{}
-	s.samples = s.samples[:0]
 	from := 0
 	for k, t := 0, s.windows.start; t <= s.windows.end && from < len(s.held); k, t = k+1, t+s.windows.step {
 		first := k * s.buckets.stride
@@ -494,11 +494,10 @@ func (s *sliding) finish() (*series, []uint64, error) {
 			}
 			sum = s.f.add(sum, s.held[i].gathered)
 		}
-		s.samples = append(s.samples, sum.n)
 		if any {
 			v, is, err := s.f.result(sum, t-s.windows.length, t)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 			if is {
 				out.times, out.values = append(out.times, t), append(out.values, v)
@@ -509,5 +508,5 @@ func (s *sliding) finish() (*series, []uint64, error) {
 		}
 	}
 	s.held = s.held[:0]
-	return out, s.samples, nil
+	return out, nil
 }

@@ -149,3 +149,68 @@ func TestOverTimeDoesNotTakeGoneSamplesForNone(t *testing.T) {
 		}
 	}
 }
+
+// A day in which one collector became two, and one in which each of the two was down, are
+// whole days: no replica has all of them.
+func TestDaysThatNoReplicaHasWhole(t *testing.T) {
+	o := fresh(t, func() time.Time { return time.UnixMilli(base + 10*dayMillis) })
+	const minute, hour = int64(60_000), int64(3_600_000)
+	begin := (base/dayMillis + 1) * dayMillis
+	for name, has := range map[string]func(at int64) bool{
+		"": func(at int64) bool { return at < dayMillis+12*hour },
+		"a": func(at int64) bool {
+			return at >= dayMillis+12*hour && (at < 2*dayMillis+3*hour || at > 2*dayMillis+7*hour)
+		},
+		"b": func(at int64) bool {
+			return at >= dayMillis+12*hour && (at < 2*dayMillis+13*hour || at > 2*dayMillis+15*hour)
+		},
+	} {
+		of := o
+		of.Replica = name
+		db := dial(t, of)
+		b := Batch{Series: []labels.Labels{series1("work_total")}}
+		for at := int64(len(name)) * 20_000; at < 4*dayMillis; at += minute {
+			if name == "b" {
+				at += 7
+			}
+			if has(at) {
+				b.Ref, b.Time, b.Value = append(b.Ref, 0), append(b.Time, begin+at), append(b.Value, float64(at/1000))
+			}
+		}
+		if err := db.WriteSamples(t.Context(), "of "+name, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db := dial(t, o)
+	ms := labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, "work_total")
+	for _, from := range []string{"samples", "rollups"} {
+		for function, want := range map[string]float64{"count_over_time": 1440, "increase": 86400, "rate": 1} {
+			for _, step := range []int64{0, dayMillis, hour} {
+				start := begin + dayMillis
+				if step == 0 {
+					start = begin + 2*dayMillis
+				}
+				end := begin + 4*dayMillis
+				if step == 0 {
+					end = start
+				}
+				got, err := db.OverTime(t.Context(), function, start, end, step, dayMillis, ms)
+				if err != nil || len(got) != 1 {
+					t.Fatalf("%s of %s: %v %v", function, from, got, err)
+				}
+				n := 0
+				for it := got[0].Iterator(nil); it.Next() != 0; n++ {
+					if at, v := it.At(); math.Abs(v-want) > 0.01*want {
+						t.Errorf("%s of %s, step %d h, the day until %d h: %g, want %g", function, from, step/hour, (at-begin)/hour, v, want)
+					}
+				}
+				if step != 0 && n != int((end-start)/step)+1 || n == 0 {
+					t.Errorf("%s of %s, step %d h: %d values", function, from, step/hour, n)
+				}
+			}
+		}
+		if _, err := db.Roll(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -178,6 +178,8 @@ func TestReplicasAreOneSeries(t *testing.T) {
 				{expr: "rate(work_total[10m])", share: 0.06},
 				{expr: "increase(work_total[1h])", share: 0.02},
 				{expr: "sum by (i) (rate(work_total[30m]))", share: 0.02},
+				{expr: "increase(work_total[6h])", share: 0.02},
+				{expr: "count_over_time(work_total[6h])", share: 0.03},
 				{expr: "resets(work_total[1h])", counts: true},
 				{expr: "count_over_time(work_total[30m])", counts: true},
 				{expr: "max_over_time(work_total[30m])", scrapes: 1.5},
