@@ -1,7 +1,5 @@
 package forecast
 
-import "gonum.org/v1/gonum/stat"
-
 // seasonalNaive repeats the last period.
 func seasonalNaive(period int) func(y []float64, steps int) fitted {
 	return func(y []float64, steps int) fitted {
@@ -42,26 +40,36 @@ func withSeason(period int, trend func(y []float64, steps int) fitted) func(y []
 }
 
 // seasonOf is the classical decomposition: the mean deviation from a centred
-// moving average of one period, by place in the period; it sums to zero.
+// moving average of one period (its ends half weighed when it is even), by place
+// in the period; it sums to zero.
 func seasonOf(y []float64, period int) []float64 {
 	sum, count := make([]float64, period), make([]float64, period)
 	half := period / 2
-	for i := half; i+half < len(y); i++ {
-		var m float64
-		if period%2 == 1 {
-			m = stat.Mean(y[i-half:i+half+1], nil)
-		} else { // half weight at both ends
-			m = (stat.Mean(y[i-half:i+half], nil) + stat.Mean(y[i-half+1:i+half+1], nil)) / 2
+	window := 0.0
+	for _, v := range y[:period] {
+		window += v
+	}
+	for i := 0; i+period <= len(y); i++ {
+		next := window // of the window one further
+		if i+period < len(y) {
+			next += y[i+period] - y[i]
+		} else if period%2 == 0 {
+			break
 		}
-		sum[i%period] += y[i] - m
-		count[i%period]++
+		middle := window / float64(period)
+		if period%2 == 0 {
+			middle = (window + next) / 2 / float64(period)
+		}
+		sum[(i+half)%period] += y[i+half] - middle
+		count[(i+half)%period]++
+		window = next
 	}
 	for i := range sum {
 		if count[i] > 0 {
 			sum[i] /= count[i]
 		}
 	}
-	mean := stat.Mean(sum, nil)
+	mean := meanOf(sum)
 	for i := range sum {
 		sum[i] -= mean
 	}
