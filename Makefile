@@ -7,8 +7,10 @@ BUILD    := -buildvcs=false -ldflags '-X main.version=$(VERSION)'
 export GO
 LAB      := deploy/lab/lab
 BENCH    ?= .
+# Where the series are that forecasts are measured on; the repository holds none.
+DATA     ?= ../shared/data
 
-.PHONY: help build run test test-unit test-query test-clickhouse check bench bench-exporter bench-store chaos fuzz lab-up lab-seed lab-down lab-status e2e prepare prepare-test clean
+.PHONY: help build run test test-unit test-query test-clickhouse check bench bench-exporter bench-forecast bench-store chaos fuzz lab-up lab-seed lab-down lab-status e2e prepare prepare-test clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +63,11 @@ bench-store: ## the store beside Prometheus's own TSDB: remote write, memory, di
 	@mkdir -p bin
 	$(GO) build -buildvcs=false -o bin/bench-store ./cmd/bench-store
 	bin/bench-store $(ARGS)
+
+bench-forecast: ## the forecasts on M4's and storage's held-back tails: error, intervals, speed (DATA=directory, ARGS="-back 1")
+	@mkdir -p bin
+	$(GO) build -buildvcs=false -o bin/bench-forecast ./cmd/bench-forecast
+	bin/bench-forecast -data $(DATA) $(ARGS)
 
 chaos: build ## break collector and store under load, and count what is missing or doubled (ARGS="-rounds 100"; root for the full disk)
 	$(GO) build -buildvcs=false -tags $(TAGS) -o bin/chaos ./cmd/chaos

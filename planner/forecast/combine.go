@@ -63,6 +63,11 @@ func (p *Prediction) combine(y []float64, horizon int) {
 	}
 	p.name(b.names, weights, errors)
 	s := newSpread(residuals, horizon)
+	if len(p.Periods) > 0 {
+		s.calm(y, origins[0], p.Periods[0])
+	} else {
+		s.calm(y, origins[0], 1)
+	}
 	p.Evidence.Coverage80, p.Evidence.Coverage95 = heldOut(residuals)
 	for _, level := range p.Levels {
 		q := make([]float64, horizon)
@@ -170,7 +175,7 @@ var anchors = []float64{0.5, 0.8, 0.95}
 // widen is by what the errors of a backtest fall short of those to come: the
 // weights were chosen by them, and a dozen overlapping origins see few accidents.
 // Measured on held-back tails; larger where less is seen.
-var widen = []float64{1.06, 1.10, 1.16}
+var widen = []float64{1.04, 1.05, 1.16}
 
 // newSpread learns from the residuals, by origin and lead, up to horizon steps.
 func newSpread(residuals [][]float64, horizon int) spread {
@@ -265,3 +270,30 @@ func heldOut(residuals [][]float64) (within80, within95 float64) {
 }
 
 func normalQuantile(p float64) float64 { return distuv.UnitNormal.Quantile(p) }
+
+var gammaUp, gammaDown = 0.5, 0.25
+
+// calm draws the scale towards what the whole history was like, as far as the
+// backtest fell into a calm or a wild part of it: volatility comes back.
+func (s spread) calm(y []float64, first, period int) {
+	all, recent := meanStep(y, period), meanStep(y[max(0, first-period):], period)
+	if all <= 0 || recent <= 0 {
+		return
+	}
+	ratio := math.Max(0.25, math.Min(4, all/recent))
+	factor := math.Pow(ratio, gammaUp)
+	if ratio < 1 {
+		factor = math.Pow(ratio, gammaDown)
+	}
+	for h := range s.scale {
+		s.scale[h] *= factor
+	}
+}
+
+func meanStep(y []float64, period int) float64 {
+	var sum float64
+	for i := period; i < len(y); i++ {
+		sum += math.Abs(y[i] - y[i-period])
+	}
+	return sum / float64(max(1, len(y)-period))
+}

@@ -174,7 +174,7 @@ func seasonsOf(y []float64, asked []int) []int {
 	slices.Sort(found)
 	found = slices.Compact(found)
 	if len(found) == 0 {
-		best := 0.1
+		best := 0.0
 		for _, p := range usual {
 			if s := strength(y, p); s > best {
 				best, found = s, []int{p}

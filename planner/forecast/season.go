@@ -44,26 +44,10 @@ func withSeason(period int, trend func(y []float64, steps int) fitted) func(y []
 // in the period; it sums to zero.
 func seasonOf(y []float64, period int) []float64 {
 	sum, count := make([]float64, period), make([]float64, period)
-	half := period / 2
-	window := 0.0
-	for _, v := range y[:period] {
-		window += v
-	}
-	for i := 0; i+period <= len(y); i++ {
-		next := window // of the window one further
-		if i+period < len(y) {
-			next += y[i+period] - y[i]
-		} else if period%2 == 0 {
-			break
-		}
-		middle := window / float64(period)
-		if period%2 == 0 {
-			middle = (window + next) / 2 / float64(period)
-		}
-		sum[(i+half)%period] += y[i+half] - middle
-		count[(i+half)%period]++
-		window = next
-	}
+	eachMiddle(y, period, func(t int, middle float64) {
+		sum[t%period] += y[t] - middle
+		count[t%period]++
+	})
 	for i := range sum {
 		if count[i] > 0 {
 			sum[i] /= count[i]
