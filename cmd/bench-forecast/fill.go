@@ -49,10 +49,10 @@ func readFills(path string) (map[string][]forecast.Point, error) {
 	}
 }
 
-// judgeFills forecasts each file system from every second day on that leaves two
-// weeks of history, and compares errors in points of capacity.
+// judgeFills forecasts each file system from every day on that leaves two weeks of
+// history, and compares errors in points of capacity. The samples are one a day.
 func judgeFills(ctx context.Context, t table, fills map[string][]forecast.Point) error {
-	const step, perDay = 6 * time.Hour, 4
+	const step, perDay = day, 1
 	for _, ahead := range []int{7, 14} {
 		var ours, last, line, ols, held, count float64
 		for _, name := range slices.Sorted(maps.Keys(fills)) {

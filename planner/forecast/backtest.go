@@ -38,9 +38,9 @@ type Score struct {
 
 const (
 	origins = 14
-	// needed is how much better, as a fraction, a model must be than a simpler
-	// one to be chosen over it.
-	needed = 0.03
+	// favour is the power of the inverse errors that weighs the models of a fill.
+	// Its origins overlap: a dozen are worth about three, and are not believed far.
+	favour = 2
 	// trust is the weight of what the errors say against the model's own spread:
 	// origins overlap, so a dozen of them are worth about three.
 	trust = 0.6
@@ -49,14 +49,17 @@ const (
 )
 
 type backtest struct {
-	origins int
-	leads   []int
-	errors  [][]trial // by candidate
-	mean    []float64 // mean absolute error by candidate
-	score   []float64 // relative by candidate
-	best    int
-	scale   float64
-	cover   float64
+	origins             int
+	leads               []int
+	errors              [][]trial // by candidate
+	mean                []float64 // mean absolute error by candidate
+	score               []float64 // relative by candidate
+	weights             []float64 // by candidate, they sum to 1
+	best                int       // the candidate of the largest weight
+	mixed               []trial   // of the combination
+	scale               float64
+	cover               float64
+	relative, meanError float64 // of the combination
 }
 
 // trial is one error of one model: its size and the spread the model expected.
@@ -70,10 +73,9 @@ type trial struct {
 // there is nothing to judge: the simplest trend is used and its spread doubled.
 func runBacktest(y []float64, models []candidate, steps int) backtest {
 	n := len(y)
-	b := backtest{errors: make([][]trial, len(models)), mean: make([]float64, len(models)), score: make([]float64, len(models)), scale: 2}
+	b := backtest{weights: priors(models), best: 1, errors: make([][]trial, len(models)), mean: make([]float64, len(models)), score: make([]float64, len(models)), scale: 2}
 	longest := min(steps, n/3)
 	if n < 24 {
-		b.best = 1 // drift
 		return b
 	}
 	b.leads = geometric(longest)
@@ -110,32 +112,68 @@ func geometric(longest int) []int {
 	return append(leads, max(1, longest))
 }
 
-// choose scores every candidate against the last value, lead by lead, and takes
-// the simplest of those within needed of the best.
+// choose scores every candidate against the last value, lead by lead, and weighs
+// them by that.
 func (b *backtest) choose(models []candidate) {
-	naive := b.byLead(0)
-	var overall float64
-	for _, lead := range b.leads { // in order: sums must not depend on a map's
-		overall += naive[lead] / float64(len(b.leads))
+	naive := b.byLead(b.errors[0])
+	for m := range models {
+		b.mean[m], b.score[m] = b.judge(b.errors[m], naive)
+	}
+	best, sum := slices.Min(b.score), 0.0
+	for m := range models {
+		b.weights[m] *= math.Pow(math.Max(best, 1e-6)/math.Max(b.score[m], 1e-6), favour)
+		sum += b.weights[m]
 	}
 	for m := range models {
-		mine := b.byLead(m)
-		for _, lead := range b.leads {
-			b.mean[m] += mine[lead] / float64(len(b.leads))
-			b.score[m] += mine[lead] / math.Max(naive[lead], overall*1e-3) / float64(len(b.leads))
-		}
-	}
-	for m := range models {
-		if b.score[m] < b.score[b.best]*(1-needed) {
+		b.weights[m] /= sum
+		if b.weights[m] > b.weights[b.best] {
 			b.best = m
 		}
 	}
+	b.mixed = slices.Clone(b.errors[0])
+	for i := range b.mixed {
+		b.mixed[i].err, b.mixed[i].spread = 0, 0
+		for m, w := range b.weights {
+			b.mixed[i].err += w * b.errors[m][i].err
+			b.mixed[i].spread += w * b.errors[m][i].spread
+		}
+	}
+	b.meanError, b.relative = b.judge(b.mixed, naive)
 }
 
-// byLead is candidate m's mean absolute error at each lead.
-func (b *backtest) byLead(m int) map[int]float64 {
+// judge is the mean absolute error over leads and its ratio to that of the last
+// value, averaged over leads.
+func (b *backtest) judge(trials []trial, naive map[int]float64) (mean, relative float64) {
+	mine := b.byLead(trials)
+	leads := float64(len(b.leads))
+	var overall float64
+	for _, lead := range b.leads { // in order: sums must not depend on a map's
+		overall += naive[lead] / leads
+	}
+	for _, lead := range b.leads {
+		mean += mine[lead] / leads
+		relative += mine[lead] / math.Max(naive[lead], overall*1e-3) / leads
+	}
+	return mean, relative
+}
+
+// priors are the weights before any evidence; they sum to 1.
+func priors(models []candidate) []float64 {
+	w, sum := make([]float64, len(models)), 0.0
+	for m := range w {
+		w[m] = models[m].prior
+		sum += w[m]
+	}
+	for m := range w {
+		w[m] /= sum
+	}
+	return w
+}
+
+// byLead is the mean absolute error at each lead.
+func (b *backtest) byLead(trials []trial) map[int]float64 {
 	sum, count := map[int]float64{}, map[int]float64{}
-	for _, e := range b.errors[m] {
+	for _, e := range trials {
 		sum[e.lead] += math.Abs(e.err)
 		count[e.lead]++
 	}
@@ -145,12 +183,12 @@ func (b *backtest) byLead(m int) map[int]float64 {
 	return sum
 }
 
-// calibrate sets the scale so that 80 % of the chosen model's errors lie within
+// calibrate sets the scale so that 80 % of the combination's errors lie within
 // its P10–P90, and measures coverage with each origin left out in turn.
 func (b *backtest) calibrate() {
 	var all, held []float64
 	byOrigin := map[int][]float64{}
-	for _, e := range b.errors[b.best] {
+	for _, e := range b.mixed {
 		z := math.Abs(e.err) / math.Max(e.spread, 1e-300)
 		all = append(all, z)
 		byOrigin[e.origin] = append(byOrigin[e.origin], z)
@@ -192,7 +230,7 @@ func (b *backtest) summary(step time.Duration) Backtest {
 	}
 	return Backtest{
 		Origins: b.origins, Horizon: time.Duration(b.leads[len(b.leads)-1]) * step,
-		MeanError: b.mean[b.best], Relative: b.score[b.best], Coverage: b.cover, Scale: b.scale,
+		MeanError: b.meanError, Relative: b.relative, Coverage: b.cover, Scale: b.scale,
 	}
 }
 
@@ -211,11 +249,11 @@ func (b *backtest) scores(models []candidate) []Score {
 func (b *backtest) reason(models []candidate) string {
 	switch {
 	case b.origins == 0:
-		return "too few points for a backtest: plain drift with its interval doubled"
-	case b.best == 0:
-		return fmt.Sprintf("no model foresaw the last %d origins better than \"no change\"", b.origins)
+		return fmt.Sprintf("too few points for a backtest: %d models are averaged, with the interval doubled", len(models))
+	case b.relative >= 1:
+		return fmt.Sprintf("from the last %d origins not even %d models together foresaw better than \"no change\"", b.origins, len(models))
 	}
-	return fmt.Sprintf("least error of %d models from %d origins: %.0f %% of that of \"no change\"", len(models), b.origins, 100*b.score[b.best])
+	return fmt.Sprintf("%d models weighed by their errors from %d origins: together %.0f %% of that of \"no change\"", len(models), b.origins, 100*b.relative)
 }
 
 func boolFloat(b bool) float64 {

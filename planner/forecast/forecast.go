@@ -23,6 +23,9 @@ type Options struct {
 	// Horizon is how far to look; at most MaxSteps steps of the series are
 	// simulated.
 	Horizon time.Duration
+	// Capacity is what the quantity can never exceed, and saturates at; zero for
+	// none. A limit that is to be crossed lies at or below it.
+	Capacity float64
 	// Paths is the number of simulated futures; zero means 400.
 	Paths int
 	// Min is the shortest history that is extrapolated; zero means two days.
@@ -115,10 +118,16 @@ func New(s Series, o Options) (Result, error) {
 	} else {
 		models := candidates(s.Step, n)
 		bt := runBacktest(h.values, models, steps)
-		best := bt.best
-		r.Model, r.Reason, r.Backtest, r.Candidates = models[best].name, bt.reason(models), bt.summary(s.Step), bt.scores(models)
-		fitted := models[best].fit(h.values, steps)
-		r.paths = simulate(fitted, r.Last, bt.scale, paths, steps, seed(h.values), h.floor)
+		r.Model, r.Reason, r.Backtest, r.Candidates = "combination led by "+models[bt.best].name, bt.reason(models), bt.summary(s.Step), bt.scores(models)
+		fits := make([]fitted, len(models))
+		for m := range models {
+			fits[m] = models[m].fit(h.values, steps)
+		}
+		roof := math.Inf(1)
+		if o.Capacity > 0 {
+			roof = math.Max(o.Capacity, r.Last)
+		}
+		r.paths = simulate(mixture(fits, bt.weights), bt.scale, paths, steps, seed(h.values), h.floor, roof)
 	}
 	r.P10, r.P50, r.P90 = quantiles(r.paths, steps)
 	return r, nil

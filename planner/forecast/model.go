@@ -12,6 +12,11 @@ import (
 type candidate struct {
 	name string
 	fit  func(y []float64, steps int) fitted
+	// prior is its weight before any evidence. On real disks (facts of seven and
+	// fourteen days ahead) drift is hard to beat, and so is what happens on most
+	// days; the last value expects no growth of a quantity that is there because
+	// it grows.
+	prior float64
 }
 
 // fitted is a model's view of the future of one history.
@@ -37,21 +42,25 @@ func (f fitted) spread(h int) float64 {
 	return math.Sqrt(f.variance*n + f.slopeError*f.slopeError*n*n + f.slopeDrift*n*n*n/3 + f.rate*meanSquare(f.jumps)*n)
 }
 
+// leastWindow is the fewest points of which a local trend is taken seriously.
+const leastWindow = 14
+
 // candidates are the models that n points at step allow, simplest first.
 func candidates(step time.Duration, n int) []candidate {
 	all := []candidate{
-		{"last value", lastValue},
-		{"drift", drift},
-		{"damped trend", dampedTrend},
+		{"last value", lastValue, 0.1},
+		{"drift", drift, 2},
+		{"damped trend", dampedTrend, 1},
 	}
 	for _, part := range []int{8, 4, 2, 1} {
-		if n/part >= minPoints {
+		if n/part >= leastWindow || part == 1 {
 			window := time.Duration(n/part) * step
-			all = append(all, candidate{"local trend over " + span(window), localTrend(part)})
+			all = append(all, candidate{"local trend over " + span(window), localTrend(part), 1})
 		}
 	}
-	middle := candidate{"median of trends", medianOf(all[1:])}
-	all = append(all, middle)
+	if n >= 2*minPoints {
+		all = append(all, candidate{"median step", medianStep, 2})
+	}
 	for _, season := range []struct {
 		name   string
 		length time.Duration
@@ -61,8 +70,8 @@ func candidates(step time.Duration, n int) []candidate {
 			continue
 		}
 		all = append(all,
-			candidate{"seasonal naive, " + season.name, seasonalNaive(period)},
-			candidate{"local trend with " + season.name + " season", withSeason(period, localTrend(2))})
+			candidate{"seasonal naive, " + season.name, seasonalNaive(period), 1},
+			candidate{"local trend with " + season.name + " season", withSeason(period, localTrend(2)), 1})
 	}
 	return all
 }
@@ -137,30 +146,42 @@ func localTrend(part int) func(y []float64, steps int) fitted {
 	}
 }
 
-// medianOf combines models by the median of their means, which in competitions
-// is rarely the best and never bad; the spread is the median one's.
-func medianOf(of []candidate) func(y []float64, steps int) fitted {
-	of = append([]candidate(nil), of...)
-	return func(y []float64, steps int) fitted {
-		fits := make([]fitted, len(of))
-		for i, c := range of {
-			fits[i] = c.fit(y, steps)
+// mixture is the weighted mean of models. Their spreads are averaged and not
+// diminished, for they err together; where their means part, that is a doubt of
+// its own. Shocks and jumps are those of the model with the largest weight that
+// knows any.
+func mixture(fits []fitted, weights []float64) fitted {
+	steps := len(fits[0].mean)
+	f := fitted{mean: make([]float64, steps)}
+	heaviest := -1.0
+	for m, w := range weights {
+		for h, v := range fits[m].mean {
+			f.mean[h] += w * v
 		}
-		f := fitted{mean: make([]float64, steps)}
-		at, variance, slope, drift := make([]float64, len(fits)), make([]float64, len(fits)), make([]float64, len(fits)), make([]float64, len(fits))
-		for h := range steps {
-			for i := range fits {
-				at[i] = fits[i].mean[h]
-			}
-			f.mean[h] = median(at)
+		f.variance += w * math.Sqrt(fits[m].variance)
+		f.slopeError += w * fits[m].slopeError
+		f.slopeDrift += w * math.Sqrt(fits[m].slopeDrift)
+		if w > heaviest && len(fits[m].shocks) > 0 {
+			heaviest, f.shocks, f.jumps, f.rate = w, fits[m].shocks, fits[m].jumps, fits[m].rate
 		}
-		for i := range fits {
-			variance[i], slope[i], drift[i] = fits[i].variance, fits[i].slopeError, fits[i].slopeDrift
-		}
-		f.variance, f.slopeError, f.slopeDrift = median(variance), median(slope), median(drift)
-		f.shocks = centred(diff(y))
-		return f
 	}
+	f.variance, f.slopeDrift = f.variance*f.variance, f.slopeDrift*f.slopeDrift
+	var apart float64
+	for m, w := range weights {
+		d := (fits[m].mean[steps-1] - f.mean[steps-1]) / float64(steps)
+		apart += w * d * d
+	}
+	f.slopeError = math.Sqrt(f.slopeError*f.slopeError + apart)
+	return f
+}
+
+// medianStep goes on by the median difference of the recent half: what happens on
+// most days, whatever was bought or deleted on the others.
+func medianStep(y []float64, steps int) fitted {
+	f := localTrend(2)(y, steps)
+	d := diff(y)
+	f.mean = line(y[len(y)-1], medianInPlace(d[len(d)/2:]), steps)
+	return f
 }
 
 func line(from, slope float64, steps int) []float64 {

@@ -4,8 +4,6 @@ import (
 	"math"
 	"slices"
 	"time"
-
-	"gonum.org/v1/gonum/stat"
 )
 
 // Series is evenly spaced values; NaN marks a gap.
@@ -193,8 +191,60 @@ func median(v []float64) float64 {
 	if len(v) == 0 {
 		return 0
 	}
-	s := slices.Sorted(slices.Values(v))
-	return stat.Quantile(0.5, stat.LinInterp, s, nil)
+	return medianInPlace(slices.Clone(v))
+}
+
+// medianInPlace reorders v, which must not be empty.
+func medianInPlace(v []float64) float64 {
+	n := len(v)
+	upper := nth(v, n/2)
+	if n%2 == 1 {
+		return upper
+	}
+	return (slices.Max(v[:n/2]) + upper) / 2
+}
+
+// nth is the k-th smallest value, counted from 0, by Hoare's selection: it moves
+// what is smaller before it and what is larger behind it. v holds no NaN.
+func nth(v []float64, k int) float64 {
+	low, high := 0, len(v)-1
+	for low < high {
+		// The middle of three keeps sorted input from being the worst case.
+		middle := (low + high) / 2
+		if v[middle] < v[low] {
+			v[middle], v[low] = v[low], v[middle]
+		}
+		if v[high] < v[low] {
+			v[high], v[low] = v[low], v[high]
+		}
+		if v[high] < v[middle] {
+			v[high], v[middle] = v[middle], v[high]
+		}
+		pivot := v[middle]
+		i, j := low, high
+		for i <= j {
+			for v[i] < pivot {
+				i++
+			}
+			for v[j] > pivot {
+				j--
+			}
+			if i <= j {
+				v[i], v[j] = v[j], v[i]
+				i++
+				j--
+			}
+		}
+		switch {
+		case k <= j:
+			high = j
+		case k >= i:
+			low = i
+		default:
+			return v[k]
+		}
+	}
+	return v[k]
 }
 
 // deviation is the median absolute deviation from middle.
@@ -203,7 +253,10 @@ func deviation(v []float64, middle float64) float64 {
 	for i, x := range v {
 		a[i] = math.Abs(x - middle)
 	}
-	return median(a)
+	if len(a) == 0 {
+		return 0
+	}
+	return medianInPlace(a)
 }
 
 func cmpFloat(a, b float64) int {

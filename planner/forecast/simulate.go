@@ -4,16 +4,14 @@ import (
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
-	"slices"
 
-	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// simulate draws paths around f.mean: shocks in blocks (so that what follows
-// each other keeps doing so), one error of the slope per path, jumps at their
-// rate; all widened by scale. Paths stay at or above floor.
-func simulate(f fitted, last, scale float64, paths, steps int, seed uint64, floor float64) [][]float64 {
+// simulate draws paths around f.mean, which is their median: shocks in blocks (so
+// that what follows each other keeps doing so), one error of the slope per path,
+// jumps at their rate; all widened by scale. Paths stay between floor and roof.
+func simulate(f fitted, scale float64, paths, steps int, seed uint64, floor, roof float64) [][]float64 {
 	rng := rand.New(rand.NewPCG(seed, uint64(steps)))
 	block := blockLength(len(f.shocks))
 	// Drawn blocks have their own long-run variance; bring it to the model's.
@@ -53,9 +51,19 @@ func simulate(f fitted, last, scale float64, paths, steps int, seed uint64, floo
 					walk += f.jumps[rng.IntN(len(f.jumps))]
 				}
 			}
-			path[h] = math.Max(floor, f.mean[h]+scale*walk)
+			path[h] = scale * walk
 		}
 		all[i] = path
+	}
+	at := make([]float64, paths)
+	for h := range steps {
+		for i := range all {
+			at[i] = all[i][h]
+		}
+		centre := f.mean[h] - medianInPlace(at)
+		for i := range all {
+			all[i][h] = math.Min(roof, math.Max(floor, centre+all[i][h]))
+		}
 	}
 	return all
 }
@@ -79,14 +87,16 @@ func seed(v []float64) uint64 {
 func quantiles(paths [][]float64, steps int) (p10, p50, p90 []float64) {
 	p10, p50, p90 = make([]float64, steps), make([]float64, steps), make([]float64, steps)
 	at := make([]float64, len(paths))
+	low, high := len(at)/10, len(at)-1-len(at)/10
 	for h := range steps {
 		for i := range paths {
 			at[i] = paths[i][h]
 		}
-		slices.Sort(at)
-		p10[h] = stat.Quantile(0.1, stat.LinInterp, at, nil)
-		p50[h] = stat.Quantile(0.5, stat.LinInterp, at, nil)
-		p90[h] = stat.Quantile(0.9, stat.LinInterp, at, nil)
+		p50[h] = medianInPlace(at)
+		// Now the smaller half comes first.
+		half := len(at) / 2
+		p10[h] = nth(at[:half+1], low)
+		p90[h] = nth(at[half:], high-half)
 	}
 	return p10, p50, p90
 }

@@ -58,3 +58,37 @@ func (r Recipe) Values() []float64 {
 func (r Recipe) Series() forecast.Series {
 	return forecast.Series{Start: r.Start, Step: r.Step, Values: r.Values()}
 }
+
+// Fill is a store that fills by the day: a rate of its own that may wander or be
+// replaced by another for good, surprises that stay and some that do not, and
+// sudden steps: purchases that bring their load, migrations, mass deletions.
+// Rates, sizes and frequencies are drawn from seed.
+func Fill(seed uint64, days int) []float64 {
+	rng := rand.New(rand.NewPCG(seed, 11))
+	values := make([]float64, days)
+	kind := seed % 3
+	level, rate, noise := 100.0, 0.2+rng.Float64(), 0.2+rng.Float64()
+	first, steps, size := rate, 0.04*rng.Float64(), 10.0
+	if rng.IntN(2) == 0 {
+		size = -size
+	}
+	for i := range values {
+		switch kind {
+		case 1: // replaced about every three months
+			if rng.Float64() < 1.0/90 {
+				rate = first * (0.3 + 1.4*rng.Float64())
+			}
+		case 2: // wandering
+			rate += 0.008 * rng.NormFloat64()
+		}
+		if rng.Float64() < steps {
+			if kind == 2 {
+				size = 12 * rng.NormFloat64()
+			}
+			level += size * (0.5 + rng.Float64())
+		}
+		level = math.Max(0, level+rate+noise*rng.NormFloat64())
+		values[i] = level + 0.3*rng.NormFloat64()
+	}
+	return values
+}
