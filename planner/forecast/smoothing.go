@@ -69,7 +69,7 @@ func (d *dynamicTheta) fit(y []float64) {
 		unit = math.Max(unit, math.Abs(y[i]-y[i-1]))
 	}
 	set := func(x []float64) {
-		d.start, d.alpha, d.theta = y[0]+x[0]*unit, 0.01+0.98*logistic(x[1]), 1+math.Exp(math.Min(x[2], 10))
+		d.start, d.alpha, d.theta = x[0]*unit, 0.01+0.98*logistic(x[1]), 1+math.Exp(math.Min(x[2], 10))
 	}
 	best := nelderMead(func(x []float64) float64 {
 		set(x)
@@ -101,17 +101,20 @@ func (s *thetaState) see(v, alpha float64) {
 }
 
 func (d *dynamicTheta) run(y []float64, origins []int, out [][]float64) (squares float64) {
-	s := thetaState{level: d.alpha*y[0] + (1-d.alpha)*d.start, mean: y[0], power: 1 - d.alpha, n: 1}
+	// Seen from the first value, so that the zero of the scale plays no part.
+	s := thetaState{level: (1 - d.alpha) * d.start, power: 1 - d.alpha, n: 1}
 	next := 0
 	for i, v := range y[1:] {
+		v -= y[0]
 		e := v - s.expected(d.alpha, d.theta)
 		squares += e * e
 		s.see(v, d.alpha)
 		for next < len(origins) && origins[next] == i+2 {
 			ahead := s
 			for h := range out[next] {
-				out[next][h] = ahead.expected(d.alpha, d.theta)
-				ahead.see(out[next][h], d.alpha)
+				v := ahead.expected(d.alpha, d.theta)
+				ahead.see(v, d.alpha)
+				out[next][h] = y[0] + v
 			}
 			next++
 		}
