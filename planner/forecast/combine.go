@@ -63,11 +63,11 @@ func (p *Prediction) combine(y []float64, horizon int) {
 	}
 	p.name(b.names, weights, errors)
 	s := newSpread(residuals, horizon)
+	period := 1
 	if len(p.Periods) > 0 {
-		s.calm(y, origins[0], p.Periods[0])
-	} else {
-		s.calm(y, origins[0], 1)
+		period = p.Periods[0]
 	}
+	s.temper(y, origins[0], period)
 	p.Evidence.Coverage80, p.Evidence.Coverage95 = heldOut(residuals)
 	for _, level := range p.Levels {
 		q := make([]float64, horizon)
@@ -175,7 +175,7 @@ var anchors = []float64{0.5, 0.8, 0.95}
 // widen is by what the errors of a backtest fall short of those to come: the
 // weights were chosen by them, and a dozen overlapping origins see few accidents.
 // Measured on held-back tails; larger where less is seen.
-var widen = []float64{1.04, 1.05, 1.16}
+var widen = []float64{1.02, 1.02, 1.16}
 
 // newSpread learns from the residuals, by origin and lead, up to horizon steps.
 func newSpread(residuals [][]float64, horizon int) spread {
@@ -271,25 +271,26 @@ func heldOut(residuals [][]float64) (within80, within95 float64) {
 
 func normalQuantile(p float64) float64 { return distuv.UnitNormal.Quantile(p) }
 
-var gammaUp, gammaDown = 0.5, 0.25
-
-// calm draws the scale towards what the whole history was like, as far as the
-// backtest fell into a calm or a wild part of it: volatility comes back.
-func (s spread) calm(y []float64, first, period int) {
+// temper draws the scale towards what the whole history was like, as far as the
+// backtest, which began at first, fell into a calm or a wild part of it: volatility
+// comes back, the more surely when it is missing. The powers were found on
+// held-back tails.
+func (s spread) temper(y []float64, first, period int) {
 	all, recent := meanStep(y, period), meanStep(y[max(0, first-period):], period)
 	if all <= 0 || recent <= 0 {
 		return
 	}
 	ratio := math.Max(0.25, math.Min(4, all/recent))
-	factor := math.Pow(ratio, gammaUp)
+	factor := math.Pow(ratio, 0.45)
 	if ratio < 1 {
-		factor = math.Pow(ratio, gammaDown)
+		factor = math.Pow(ratio, 0.2)
 	}
 	for h := range s.scale {
 		s.scale[h] *= factor
 	}
 }
 
+// meanStep is the mean absolute change over a period.
 func meanStep(y []float64, period int) float64 {
 	var sum float64
 	for i := period; i < len(y); i++ {

@@ -111,11 +111,13 @@ func (b *bank) add(name string, predict func(origin int, out []float64)) {
 
 // family adds the models that have parameters, of the values y or their logarithms.
 func (b *bank) family(prefix string, y []float64) {
-	b.smooth(prefix+"damped trend", y, func() smoother { return new(dampedETS) }, nil)
-	b.smooth(prefix+"theta", y, func() smoother { return new(dynamicTheta) }, nil)
+	if len(b.periods) < 2 { // with two seasons a trend without any foresees nothing
+		b.smooth(prefix+"damped trend", y, new(dampedETS), nil)
+		b.smooth(prefix+"theta", y, new(dynamicTheta), nil)
+	}
 	if len(b.periods) > 0 {
-		b.smooth(prefix+marked("damped trend", b.periods...), y, func() smoother { return new(dampedETS) }, b.periods)
-		b.smooth(prefix+marked("theta", b.periods...), y, func() smoother { return new(dynamicTheta) }, b.periods)
+		b.smooth(prefix+marked("damped trend", b.periods...), y, new(dampedETS), b.periods)
+		b.smooth(prefix+marked("theta", b.periods...), y, new(dynamicTheta), b.periods)
 	}
 	for _, a := range autoregressions(b.periods) {
 		paths := make([][][]float64, len(a.members))
@@ -128,7 +130,7 @@ func (b *bank) family(prefix string, y []float64) {
 
 // smooth adds one smoother: its parameters and seasons are those of the part
 // before the first origin for the backtest, and of everything for the forecast.
-func (b *bank) smooth(name string, y []float64, make func() smoother, periods []int) {
+func (b *bank) smooth(name string, y []float64, s smoother, periods []int) {
 	byOrigin := b.room(name)
 	last := len(b.origins) - 1
 	part := func(known int, origins []int, out [][]float64) {
@@ -143,7 +145,6 @@ func (b *bank) smooth(name string, y []float64, make func() smoother, periods []
 		if len(d.periods) > 0 {
 			rest = d.adjusted(y)
 		}
-		s := make()
 		s.fit(rest[:known])
 		s.walk(rest, origins, out)
 		if len(d.periods) > 0 {

@@ -174,14 +174,14 @@ func seasonsOf(y []float64, asked []int) []int {
 	slices.Sort(found)
 	found = slices.Compact(found)
 	if len(found) == 0 {
-		best := 0.0
+		best := 0.0 // the weights of the models decide how far it is believed
 		for _, p := range usual {
 			if s := strength(y, p); s > best {
 				best, found = s, []int{p}
 			}
 		}
 	}
-	if len(found) == 1 {
+	if len(found) == 1 && slices.Contains(asked, found[0]) {
 		if longer, ok := companions[found[0]]; ok {
 			found = append(found, longer)
 		}

@@ -63,7 +63,7 @@ func (a autoregression) roll(y []float64, origins []int, out [][][]float64) {
 	n := newNormal(len(union), intercept)
 	t := lost + union[len(union)-1]
 	path := make([]float64, last+len(out[0][len(origins)-1]))
-	place := map[int]int{}
+	place := make([]int, union[len(union)-1]+1)
 	for i, lag := range union {
 		place[lag] = i
 	}
@@ -157,20 +157,20 @@ func (n *normal) add(z []float64, t int, lags []int) {
 
 // solve returns the coefficients of lags and then the intercept; all are zero
 // where the equations cannot be solved. The slice is valid until the next call.
-func (n *normal) solve(lags []int, place map[int]int) []float64 {
+func (n *normal) solve(lags []int, place []int) []float64 {
 	k := len(lags) + 1
-	at := func(i int) int {
-		if i < len(lags) {
-			return place[lags[i]]
-		}
-		return n.size - 1
-	}
 	for i := range k {
-		row := at(i)
-		for j := range i + 1 {
-			n.sub[i*k+j] = n.a[max(row, at(j))*n.size+min(row, at(j))]
+		row := n.size - 1
+		if i < len(lags) {
+			row = place[lags[i]]
+		}
+		for j, lag := range lags[:min(i+1, len(lags))] { // lags ascend, as their places do
+			n.sub[i*k+j] = n.a[row*n.size+place[lag]]
 		}
 		n.rhs[i] = n.b[row]
+		if i == len(lags) {
+			n.sub[i*k+i] = n.a[row*n.size+row]
+		}
 		if i < len(lags) {
 			n.sub[i*k+i] *= 1 + ridge
 		}

@@ -5,7 +5,7 @@ import "math"
 // smoother is a model with a state that is carried along a series: parameters are
 // fitted once to a prefix, then the state walks on and forecasts where asked.
 type smoother interface {
-	// fit finds the parameters from y.
+	// fit finds the parameters from y; a second time it starts where the first ended.
 	fit(y []float64)
 	// walk carries the state along y and forecasts from each of the ascending origins
 	// into out, by origin and step.
@@ -18,17 +18,20 @@ const leastSmoothed = 6
 // dampedETS is ETS(A,Ad,N) of Hyndman and Athanasopoulos, "Forecasting: principles
 // and practice", 3rd ed., 8.2, with its three parameters found by least squares of
 // the one-step errors.
-type dampedETS struct{ alpha, beta, phi float64 }
+type dampedETS struct {
+	alpha, beta, phi float64
+	found            []float64
+}
 
 func (d *dampedETS) fit(y []float64) {
 	set := func(x []float64) {
 		d.alpha, d.beta, d.phi = 0.001+0.998*logistic(x[0]), 0.5*logistic(x[1]), 0.8+0.198*logistic(x[2])
 	}
-	best := nelderMead(func(x []float64) float64 {
+	d.found = search(func(x []float64) float64 {
 		set(x)
 		return d.run(y, nil, nil)
-	}, []float64{0, -2, 1}, 1, 70)
-	set(best)
+	}, d.found, []float64{0, -2, 1})
+	set(d.found)
 }
 
 func (d *dampedETS) walk(y []float64, origins []int, out [][]float64) { d.run(y, origins, out) }
@@ -61,7 +64,10 @@ func (d *dampedETS) run(y []float64, origins []int, out [][]float64) (squares fl
 // their relationship to state space models", IJF 32 (2016), equations 17 to 21:
 // a level smoothed by alpha and a straight line that is fitted anew at each point,
 // weighed by theta.
-type dynamicTheta struct{ start, alpha, theta float64 }
+type dynamicTheta struct {
+	start, alpha, theta float64
+	found               []float64
+}
 
 func (d *dynamicTheta) fit(y []float64) {
 	unit := math.Abs(y[1] - y[0])
@@ -71,11 +77,11 @@ func (d *dynamicTheta) fit(y []float64) {
 	set := func(x []float64) {
 		d.start, d.alpha, d.theta = x[0]*unit, 0.01+0.98*logistic(x[1]), 1+math.Exp(math.Min(x[2], 10))
 	}
-	best := nelderMead(func(x []float64) float64 {
+	d.found = search(func(x []float64) float64 {
 		set(x)
 		return d.run(y, nil, nil)
-	}, []float64{0, 0, 0}, 1, 70)
-	set(best)
+	}, d.found, []float64{0, 0, 0})
+	set(d.found)
 }
 
 func (d *dynamicTheta) walk(y []float64, origins []int, out [][]float64) { d.run(y, origins, out) }
@@ -86,33 +92,36 @@ type thetaState struct {
 	n                         float64
 }
 
-// expected is the next value: (1−alpha)^n is power.
-func (s thetaState) expected(alpha, theta float64) float64 {
-	left := s.mean - s.slope*(s.n+1)/2
-	return s.level + (1-1/theta)*(left*s.power+s.slope*(1-s.power*(1-alpha))/alpha)
+// expected is the next value, for line = 1−1/theta and perAlpha = 1/alpha;
+// (1−alpha)^n is power.
+func (s *thetaState) expected(alpha, perAlpha, line float64) float64 {
+	left := s.mean - s.slope*(s.n+1)*0.5
+	return s.level + line*(left*s.power+s.slope*(1-s.power*(1-alpha))*perAlpha)
 }
 
 func (s *thetaState) see(v, alpha float64) {
 	s.n++
 	s.level = alpha*v + (1-alpha)*s.level
-	s.slope = ((s.n-2)*s.slope + 6*(v-s.mean)/s.n) / (s.n + 1)
-	s.mean += (v - s.mean) / s.n
+	news := (v - s.mean) / s.n
+	s.slope = ((s.n-2)*s.slope + 6*news) / (s.n + 1)
+	s.mean += news
 	s.power *= 1 - alpha
 }
 
 func (d *dynamicTheta) run(y []float64, origins []int, out [][]float64) (squares float64) {
 	// Seen from the first value, so that the zero of the scale plays no part.
 	s := thetaState{level: (1 - d.alpha) * d.start, power: 1 - d.alpha, n: 1}
+	perAlpha, line := 1/d.alpha, 1-1/d.theta
 	next := 0
 	for i, v := range y[1:] {
 		v -= y[0]
-		e := v - s.expected(d.alpha, d.theta)
+		e := v - s.expected(d.alpha, perAlpha, line)
 		squares += e * e
 		s.see(v, d.alpha)
 		for next < len(origins) && origins[next] == i+2 {
 			ahead := s
 			for h := range out[next] {
-				v := ahead.expected(d.alpha, d.theta)
+				v := ahead.expected(d.alpha, perAlpha, line)
 				ahead.see(v, d.alpha)
 				out[next][h] = y[0] + v
 			}
@@ -120,6 +129,15 @@ func (d *dynamicTheta) run(y []float64, origins []int, out [][]float64) (squares
 		}
 	}
 	return squares
+}
+
+// search minimises f from start, or shorter and nearer from where an earlier
+// search ended.
+func search(f func([]float64) float64, found, start []float64) []float64 {
+	if found != nil {
+		return nelderMead(f, found, 0.3, 25)
+	}
+	return nelderMead(f, start, 1, 70)
 }
 
 func logistic(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
