@@ -141,6 +141,10 @@ func (b *backtest) choose(models []candidate) {
 	b.meanError, b.relative = b.judge(b.mixed, naive)
 }
 
+// hopeless is the relative error of a model that expects change where there was
+// none at all.
+const hopeless = 1e3
+
 // judge is the mean absolute error over leads and its ratio to that of the last
 // value, averaged over leads.
 func (b *backtest) judge(trials []trial, naive map[int]float64) (mean, relative float64) {
@@ -152,7 +156,14 @@ func (b *backtest) judge(trials []trial, naive map[int]float64) (mean, relative 
 	}
 	for _, lead := range b.leads {
 		mean += mine[lead] / leads
-		relative += mine[lead] / math.Max(naive[lead], overall*1e-3) / leads
+		switch known := math.Max(naive[lead], overall*1e-3); {
+		case known > 0:
+			relative += mine[lead] / known / leads
+		case mine[lead] == 0: // nothing moved, and neither expected it to
+			relative += 1 / leads
+		default:
+			relative += hopeless / leads
+		}
 	}
 	return mean, relative
 }

@@ -177,6 +177,11 @@ var anchors = []float64{0.5, 0.8, 0.95}
 // Measured on held-back tails; larger where less is seen.
 var widen = []float64{1.02, 1.02, 1.16}
 
+// leastSize is the least error at a normal deviate of 1, in units of the scale (that
+// of normal errors is 1.25), leastScale the least scale in units of what the
+// series moves by in a period: what was still of late has moved before.
+const leastSize, leastScale = 0.25, 0.02
+
 // newSpread learns from the residuals, by origin and lead, up to horizon steps.
 func newSpread(residuals [][]float64, horizon int) spread {
 	s := spread{scale: scales(residuals, horizon)}
@@ -191,7 +196,8 @@ func newSpread(residuals [][]float64, horizon int) spread {
 	for i, share := range anchors {
 		z := normalQuantile(0.5 + share/2)
 		seen := sizes[min(len(sizes)-1, int(share*float64(len(sizes))))]
-		size := widen[i] * seen
+		// Errors of a few origins may all be nothing; those to come need not.
+		size := math.Max(widen[i]*seen, leastSize*z)
 		s.levels = append(s.levels, z)
 		s.sizes = append(s.sizes, math.Max(size, s.sizes[i]))
 	}
@@ -277,7 +283,13 @@ func normalQuantile(p float64) float64 { return distuv.UnitNormal.Quantile(p) }
 // held-back tails.
 func (s spread) temper(y []float64, first, period int) {
 	all, recent := meanStep(y, period), meanStep(y[max(0, first-period):], period)
-	if all <= 0 || recent <= 0 {
+	if all <= 0 {
+		return
+	}
+	for h := range s.scale {
+		s.scale[h] = math.Max(s.scale[h], leastScale*all)
+	}
+	if recent <= 0 {
 		return
 	}
 	ratio := math.Max(0.25, math.Min(4, all/recent))

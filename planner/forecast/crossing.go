@@ -33,23 +33,41 @@ type Crossing struct {
 // Crossing reads the paths against limit, which may differ from instant to
 // instant (a purchase that arrives). A NaN limit is never crossed.
 func (r Result) Crossing(limit func(time.Time) float64) Crossing {
-	if r.Points > 0 && r.Last >= limit(r.To) {
-		now := r.To
-		return Crossing{State: Over, P10: &now, P50: &now, P90: &now, Until: now, Probability: 1}
-	}
-	if !r.Forecasted() {
-		return Crossing{State: Unknown}
-	}
 	limits := make([]float64, len(r.P50))
 	for h := range limits {
 		limits[h] = limit(r.Time(h))
+	}
+	return r.crossing(limit(r.To), func(int) []float64 { return limits })
+}
+
+// CrossingOf reads each path against a limit of its own, counted from 0, for a
+// limit that is itself uncertain: Moving makes one. What is Over is decided by the
+// limit of path 0.
+func (r Result) CrossingOf(limit func(path int, at time.Time) float64) Crossing {
+	limits := make([]float64, len(r.P50))
+	return r.crossing(limit(0, r.To), func(path int) []float64 {
+		for h := range limits {
+			limits[h] = limit(path, r.Time(h))
+		}
+		return limits
+	})
+}
+
+func (r Result) crossing(now float64, limits func(path int) []float64) Crossing {
+	if r.Points > 0 && r.Last >= now {
+		at := r.To
+		return Crossing{State: Over, P10: &at, P50: &at, P90: &at, Until: at, Probability: 1}
+	}
+	if !r.Forecasted() {
+		return Crossing{State: Unknown}
 	}
 	first := make([]int, len(r.paths))
 	crossed := 0
 	for i, path := range r.paths {
 		first[i] = math.MaxInt
+		limit := limits(i)
 		for h, v := range path {
-			if v >= limits[h] {
+			if v >= limit[h] {
 				first[i] = h
 				crossed++
 				break
@@ -57,12 +75,41 @@ func (r Result) Crossing(limit func(time.Time) float64) Crossing {
 		}
 	}
 	slices.Sort(first)
-	c := Crossing{Until: r.Time(len(limits) - 1), Probability: float64(crossed) / float64(len(first)), State: Beyond}
+	c := Crossing{Until: r.Time(len(r.P50) - 1), Probability: float64(crossed) / float64(len(first)), State: Beyond}
 	c.P10, c.P50, c.P90 = r.dateOf(first, 0.1), r.dateOf(first, 0.5), r.dateOf(first, 0.9)
 	if c.P50 != nil {
 		c.State = Within
 	}
 	return c
+}
+
+// Move is a change of a limit at a date that is known to lie between Earliest and
+// Latest, each day as likely: a delivery, a decommission (Add below 0). Without
+// Latest it comes at Earliest.
+type Move struct {
+	Earliest, Latest time.Time
+	Add              float64
+}
+
+// Moving is the limit base with moves, for CrossingOf: every path has dates of its
+// own, spread evenly over their ranges and the same whenever they are asked for.
+func Moving(base float64, moves []Move) func(path int, at time.Time) float64 {
+	return func(path int, at time.Time) float64 {
+		limit := base
+		for i, m := range moves {
+			// Multiples of the golden ratio fill the unit interval evenly (Weyl); moves
+			// are told apart by another irrational step.
+			_, share := math.Modf(float64(path+1)*0.6180339887498949 + float64(i)*0.41421356237309515)
+			date := m.Earliest
+			if m.Latest.After(date) {
+				date = date.Add(time.Duration(share * float64(m.Latest.Sub(date))))
+			}
+			if !at.Before(date) {
+				limit += m.Add
+			}
+		}
+		return limit
+	}
 }
 
 // dateOf is the earliest date by which the share p of the sorted first

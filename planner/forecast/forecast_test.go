@@ -148,6 +148,52 @@ func TestAlreadyOver(t *testing.T) {
 	}
 }
 
+// TestLimitMoves: a delivery puts the dates off by what it adds over the slope, an
+// uncertain one spreads them, a decommission brings them forward.
+func TestLimitMoves(t *testing.T) {
+	r := mustForecast(t, forecasttest.Recipe{Start: start, Step: day, Days: 120, Seed: 1, Level: 100, PerDay: 1, Noise: 0.3}.Series(), 300*day)
+	base := r.Last + 60
+	at := func(c forecast.Crossing, p *time.Time) float64 {
+		t.Helper()
+		if p == nil {
+			t.Fatalf("no date in %+v", c)
+		}
+		return p.Sub(r.To).Hours() / 24
+	}
+	still := r.Crossing(forecast.Constant(base))
+	same := r.CrossingOf(forecast.Moving(base, nil))
+	if !reflect.DeepEqual(still, same) {
+		t.Errorf("without moves %+v, want %+v", same, still)
+	}
+	bought := r.CrossingOf(forecast.Moving(base, []forecast.Move{{Earliest: r.To.Add(10 * day), Add: 50}}))
+	if later := at(bought, bought.P50) - at(still, still.P50); later < 40 || later > 60 {
+		t.Errorf("50 more put P50 off by %.0f d, want about 50", later)
+	}
+	unsure := r.CrossingOf(forecast.Moving(base, []forecast.Move{{Earliest: r.To.Add(30 * day), Latest: r.To.Add(90 * day), Add: 50}}))
+	if a, b := at(unsure, unsure.P90)-at(unsure, unsure.P10), at(bought, bought.P90)-at(bought, bought.P10); a <= b {
+		t.Errorf("P10 to P90 take %.0f d when the delivery is unsure, %.0f d when it is not", a, b)
+	}
+	gone := r.CrossingOf(forecast.Moving(base, []forecast.Move{{Earliest: r.To.Add(10 * day), Add: -20}}))
+	if earlier := at(still, still.P50) - at(gone, gone.P50); earlier < 12 || earlier > 28 {
+		t.Errorf("20 less bring P50 forward by %.0f d, want about 20", earlier)
+	}
+}
+
+// TestCapacityBoundsThePaths: what is full saturates.
+func TestCapacityBoundsThePaths(t *testing.T) {
+	s := forecasttest.Recipe{Start: start, Step: day, Days: 120, Seed: 1, Level: 100, PerDay: 1, Noise: 0.3}.Series()
+	r, err := forecast.New(s, forecast.Options{Horizon: 200 * day, Capacity: 260})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if top := slices.Max(r.P90); top != 260 {
+		t.Errorf("P90 rises to %g, capacity is 260", top)
+	}
+	if c := r.Crossing(forecast.Constant(260)); c.State != forecast.Within {
+		t.Errorf("%+v of a limit that is the capacity, want it within", c)
+	}
+}
+
 // TestPurchaseIsNotATrend: a step up must not bend the slope, and is named.
 func TestPurchaseIsNotATrend(t *testing.T) {
 	v := forecasttest.Recipe{Step: day, Days: 120, Seed: 5, Level: 100, PerDay: 0.2, Noise: 0.1}.Values()

@@ -174,10 +174,12 @@ func seasonsOf(y []float64, asked []int) []int {
 	slices.Sort(found)
 	found = slices.Compact(found)
 	if len(found) == 0 {
-		best := 0.0 // the weights of the models decide how far it is believed
+		// The weights of the models decide how far it is believed. Of seasons of about
+		// the same strength the longest tells most.
+		best := 0.0
 		for _, p := range usual {
-			if s := strength(y, p); s > best {
-				best, found = s, []int{p}
+			if s := strength(y, p); s > 0 && s > best-0.1 {
+				best, found = math.Max(best, s), []int{p}
 			}
 		}
 	}

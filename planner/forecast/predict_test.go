@@ -195,6 +195,22 @@ func TestNothingNegativeOfWhatNeverWas(t *testing.T) {
 	}
 }
 
+// TestStillOfLate: what moved before may move again.
+func TestStillOfLate(t *testing.T) {
+	v := forecasttest.Recipe{Step: 24 * time.Hour, Days: 120, Seed: 8, Level: 40, Noise: 3}.Values()
+	for i := 60; i < len(v); i++ {
+		v[i] = 45
+	}
+	p := mustPredict(t, v, 10)
+	if p.Mean[9] < 44 || p.Mean[9] > 46 || p.Quantiles[4][9] <= p.Quantiles[0][9] {
+		t.Errorf("mean %g, 95 %% from %g to %g", p.Mean[9], p.Quantiles[0][9], p.Quantiles[4][9])
+	}
+	r := mustForecast(t, forecast.Series{Start: start, Step: 24 * time.Hour, Values: append(v, slices.Repeat([]float64{45}, 60)...)}, 10*day)
+	if !(r.P50[9] > 40 && r.P50[9] < 50) {
+		t.Errorf("%s: P50 %g of what has stood at 45 for long", r.Model, r.P50[9])
+	}
+}
+
 func BenchmarkPredictHours(b *testing.B) {
 	v := hours(1, 35)
 	for b.Loop() {
