@@ -1,11 +1,14 @@
 // Package forecast turns the history of one quantity into quantiles of its
 // future and the distribution of the date at which it crosses a limit.
 //
-// Use New: it cleans the history, lets a few models compete in a rolling-origin
-// backtest, simulates paths of the best one and scales their spread by the
-// errors the backtest made (a conformal correction). Crossing then reads the
-// paths against a limit. Functions are pure and deterministic: the seed of the
-// simulation follows from the values.
+// For what fills up and has a limit use New: it cleans the history, weighs trends
+// by a rolling-origin backtest, simulates paths around their mixture and scales
+// their spread by the errors the backtest made (a conformal correction). Crossing
+// then reads the paths against a limit, CrossingOf against one that is itself
+// uncertain. For anything else, seasons above all, use Predict: autoregressions,
+// Theta, damped trends and naive models, weighed in the same way. Reconcile makes
+// forecasts of parts and wholes add up. Functions are pure and deterministic: the
+// seed of a simulation follows from the values.
 //
 // It will not guess: with too little history there are no quantiles, and the
 // Result says why.
