@@ -12,10 +12,10 @@ import (
 type candidate struct {
 	name string
 	fit  func(y []float64, steps int) fitted
-	// prior is its weight before any evidence. On real disks (facts of seven and
-	// fourteen days ahead) drift is hard to beat, and so is what happens on most
-	// days; the last value expects no growth of a quantity that is there because
-	// it grows.
+	// prior is its weight before any evidence. On real disks, seven and fourteen days
+	// ahead, drift was hard to beat, and so was what happens on most days; the last
+	// value expects no growth of a quantity that is there because it grows. Three
+	// file systems are little to choose by: the others keep their say.
 	prior float64
 }
 
