@@ -113,6 +113,9 @@ func fillFixture(t *testing.T, db *DB) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := db.WriteSlowQueries(ctx, []mcloud.SlowQuery{slowQuery("q1", at, 6)}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // pack writes a directory as a tar.gz. File times are left out: the same store
@@ -262,6 +265,12 @@ func TestMigrateFixtures(t *testing.T) {
 			events, err := db.Events(t.Context(), EventFilter{Cloud: "lab", From: time.UnixMilli(fixtureStart - 1), To: time.UnixMilli(fixtureStart + 1)})
 			if err != nil || len(events) != 1 || events[0].ID != "e1" {
 				t.Errorf("events %v, %v", events, err)
+			}
+			if err := db.WriteSlowQueries(t.Context(), []mcloud.SlowQuery{slowQuery("q1", time.UnixMilli(fixtureStart).UTC(), 6)}); err != nil {
+				t.Error(err)
+			}
+			if slow, err := db.SlowQueries(t.Context(), time.Time{}, 10); err != nil || len(slow) != 1 || slow[0].ID != "q1" {
+				t.Errorf("slow queries %v, %v", slow, err)
 			}
 			objects, err := db.Objects(t.Context(), "lab", mcloud.KindServer, time.UnixMilli(fixtureStart+1))
 			if err != nil || len(objects) != 1 || objects[0].Name != "one" {

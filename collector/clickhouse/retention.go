@@ -130,6 +130,7 @@ var agedTables = []aged{
 	{"rollup_1h", monthEnd, func(a Ages) time.Duration { return a.Hour }, monthOfRows},
 	{"series", monthEnd, longest, nil},
 	{"label_index", monthEnd, longest, nil},
+	{"slow_queries", monthEnd, func(Ages) time.Duration { return slowQueryAge }, nil},
 }
 
 const weekMillis = 7 * dayMillis

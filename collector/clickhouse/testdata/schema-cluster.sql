@@ -257,3 +257,28 @@ FROM (
     SELECT DISTINCT toUInt32(partition) AS week FROM clusterAllReplicas('mcloud', system.parts)
     WHERE database = 'mcloud' AND table = 'samples_local' AND active
 );
+
+-- Slow queries: those of PromQL that took long or ran into a limit, one row each. Written
+-- again, one is the same row.
+CREATE TABLE IF NOT EXISTS `mcloud`.slow_queries ON CLUSTER 'mcloud'
+(
+    ts DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+    id String,
+    expression String CODEC(ZSTD(3)),
+    kind LowCardinality(String),
+    range_start DateTime64(3, 'UTC'),
+    range_end DateTime64(3, 'UTC'),
+    step Float64,
+    seconds Float64,
+    samples Int64,
+    peak_samples Int64,
+    pushed_down UInt8,
+    reason LowCardinality(String),
+    error String CODEC(ZSTD(1)),
+    user String,
+    collector LowCardinality(String)
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/mcloud/{database}/{table}', '{shard}-{replica}')
+PARTITION BY toYYYYMM(ts)
+ORDER BY (ts, id)
+SETTINGS replicated_deduplication_window = 0;
