@@ -188,6 +188,9 @@ func (c *Collector) Run(ctx context.Context) (err error) {
 	if p.shipper != nil {
 		group.Add(actor(ctx, p.shipper.Run))
 	}
+	if p.slow != nil {
+		group.Add(actor(ctx, p.slow.Run))
+	}
 	return group.Run()
 }
 
@@ -258,7 +261,17 @@ func (c *Collector) open(addr string) (p *parts, err error) {
 	if err != nil {
 		return p, err
 	}
-	engine, err := query.NewLog(&query.PushDown{QueryEngine: p.engine, Parser: c.parser, Lookback: c.opts.Limits.LookbackDelta}, c.logger.With("component", "queries"), c.opts.LogQueries, c.opts.SlowQuery, c.registry)
+	queries := query.LogOptions{
+		Logger: c.logger.With("component", "queries"), All: c.opts.LogQueries, Slow: c.opts.SlowQuery,
+		TooMuch: c.opts.LongTermTooMuch, User: c.opts.User, Collector: c.opts.Replica, Registerer: c.registry,
+	}
+	if c.opts.SlowQueries != nil {
+		if p.slow, err = query.NewSlowLog(c.opts.SlowQueries, queries.Logger, c.registry); err != nil {
+			return p, err
+		}
+		queries.Keep = p.slow.Keep
+	}
+	engine, err := query.NewLog(&query.PushDown{QueryEngine: p.engine, Parser: c.parser, Lookback: c.opts.Limits.LookbackDelta}, queries)
 	if err != nil {
 		return p, err
 	}
@@ -266,7 +279,7 @@ func (c *Collector) open(addr string) (p *parts, err error) {
 		Engine: engine, Queryable: queryable, Parser: c.parser, LookbackDelta: c.opts.Limits.LookbackDelta,
 		Storage: p.hot, Written: p.gate.Before(p.hot), Receive: p.gate.Receive, StorageDir: dir, Targets: p.scrape, Alertmanagers: p.notify, Rules: p.rules,
 		Config: c.config, Runtime: c.runtime, Reload: c.Reload, ExternalURL: p.externalURL, Listen: addr, Version: c.opts.Version,
-		Full: full, Records: records, Parts: c.opts.Parts, Registry: c.registry, Logger: c.logger.With("component", "api"),
+		Full: full, Records: records, SlowQueries: c.opts.SlowQueries, Parts: c.opts.Parts, Registry: c.registry, Logger: c.logger.With("component", "api"),
 	}
 	return p, nil
 }

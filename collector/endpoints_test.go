@@ -2,24 +2,27 @@ package collector_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/prometheus/prometheus/prompb"
 	"github.com/prometheus/prometheus/util/compression"
 
+	"mcloud"
 	"mcloud/collector"
 )
 
 // Every endpoint of Prometheus's API answers, in Prometheus's words.
 func TestEveryEndpoint(t *testing.T) {
 	s := newSite(t)
-	s.options = func(o *collector.Options) { o.LongTerm = nil }
+	s.options = func(o *collector.Options) { o.LongTerm, o.SlowQueries = nil, &slowStore{} }
 	c := s.run()
 	c.value(`sum(machines)`, "3")
 	c.value(`job:machines:sum`, "3")
@@ -53,6 +56,7 @@ func TestEveryEndpoint(t *testing.T) {
 		"/api/v1/status/tsdb?limit=1":                                   `"seriesCountByMetricName"`,
 		"/api/v1/status/tsdb/blocks":                                    `"blocks"`,
 		"/api/v1/status/walreplay":                                      `"current"`,
+		"/api/v1/status/slow_queries?since=1h":                          `"data":[]`,
 		"/api/v1/features":                                              `"status":"success"`,
 		"/api/v1/openapi.yaml":                                          "openapi:",
 		"/federate?match%5B%5D=machines":                                `machines{host="a",`,
@@ -124,5 +128,46 @@ func (r *running) remoteRead(t *testing.T, now int64) {
 	}
 	if len(answer.Results) != 1 || len(answer.Results[0].Timeseries) != 2 || len(answer.Results[0].Timeseries[0].Samples) == 0 {
 		t.Errorf("remote read: %v", answer.Results)
+	}
+}
+
+// slowStore keeps slow queries in memory.
+type slowStore struct {
+	mu      sync.Mutex
+	queries []mcloud.SlowQuery
+}
+
+func (s *slowStore) WriteSlowQueries(_ context.Context, queries []mcloud.SlowQuery) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queries = append(s.queries, queries...)
+	return nil
+}
+
+func (s *slowStore) SlowQueries(context.Context, time.Time, int) ([]mcloud.SlowQuery, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]mcloud.SlowQuery{}, s.queries...), nil
+}
+
+// A slow query of the API comes into the store, with who asked.
+func TestSlowQueriesAreKept(t *testing.T) {
+	s := newSite(t)
+	s.options = func(o *collector.Options) {
+		o.LongTerm, o.SlowQueries, o.SlowQuery = nil, &slowStore{}, time.Nanosecond
+		o.User = func(context.Context) string { return "noc" }
+	}
+	c := s.run()
+	if code, body := c.get("/api/v1/query?query=machines%2B1"); code != http.StatusOK {
+		t.Fatal(code, body)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		_, body := c.get("/api/v1/status/slow_queries")
+		if strings.Contains(body, `"expression":"machines+1","kind":"instant"`) && strings.Contains(body, `"user":"noc"`) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(body)
+		}
 	}
 }

@@ -62,9 +62,17 @@ type Options struct {
 	Replica string
 	// Evaluator computes for LongTerm where a query may be pushed down; nil: nothing is.
 	Evaluator query.Evaluator
-	// LogQueries logs every query of the API; those slower than SlowQuery (10 s) always are.
+	// LongTermTooMuch tells LongTerm's errors that mean that a query would load too much;
+	// nil: none do.
+	LongTermTooMuch func(error) bool
+	// LogQueries logs every query of the API; those slower than SlowQuery (5 s) always are.
 	LogQueries bool
 	SlowQuery  time.Duration
+	// SlowQueries keeps the slow ones, and those that ran into a limit; nil: only the log
+	// has them.
+	SlowQueries SlowQueries
+	// User is who asks what ctx belongs to; nil: that is not known.
+	User func(ctx context.Context) string
 	// Records keeps events and inventories; nil: they are put off with 503.
 	Records httpapi.RecordStore
 	// RecordsUnavailable tells errors of Records after which the same batch is welcome
@@ -83,6 +91,12 @@ type Options struct {
 	// Parts are shown on the status page; may be nil.
 	Parts  func() []httpapi.Part
 	Logger *slog.Logger
+}
+
+// SlowQueries is where slow queries are kept for good.
+type SlowQueries interface {
+	query.SlowStore
+	httpapi.SlowQueries
 }
 
 // RuleQueryTimeout bounds what a rule waits for the long-term store.

@@ -28,6 +28,7 @@ type parts struct {
 	externalURL *url.URL
 
 	shipper *shipper.Shipper // nil when nothing is shipped
+	slow    *query.SlowLog   // nil when nobody keeps slow queries
 	hot     *hot
 	gate    *ingest.Gate
 	engine  *promql.Engine

@@ -176,7 +176,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 			"GET /api/v1/query": read, "POST /api/v1/query": read, "POST /api/v1/query_range": read, "OPTIONS /api/v1/query": read,
 			"GET /api/v1/query_exemplars": read, "GET /api/v1/labels": read, "GET /api/v1/label/host/values": read, "GET /api/v1/series": read, "POST /api/v1/series": read,
 			"POST /api/v1/read": read, "GET /api/v1/rules": read, "GET /api/v1/alerts": read, "GET /api/v1/targets": read, "GET /api/v1/targets/metadata": read,
-			"GET /api/v1/metadata": read, "GET /api/v1/status/config": read, "GET /api/v1/status/tsdb/blocks": read, "GET /api/v1/scrape_pools": read,
+			"GET /api/v1/metadata": read, "GET /api/v1/status/config": read, "GET /api/v1/status/tsdb/blocks": read, "GET /api/v1/status/slow_queries": read, "GET /api/v1/scrape_pools": read,
 			"POST /api/v1/write": write, "POST /api/mcloud/v1/records": write,
 			"DELETE /api/v1/series": admin, "PUT /api/v1/query": admin,
 			"POST /-/reload": admin, "PUT /-/reload": admin, "GET /-/reload": admin, "POST /-/quit": admin,

@@ -123,7 +123,7 @@ type Query struct {
 	// NoPushDown keeps functions over time out of the long-term store's SQL.
 	NoPushDown bool     `yaml:"no_push_down"`
 	Log        bool     `yaml:"log"`  // every query, as lines of the log
-	Slow       Duration `yaml:"slow"` // from when on one is logged in any case, default 10 s
+	Slow       Duration `yaml:"slow"` // from when on one is logged in any case, and kept in the store; default 5 s
 }
 
 // Limits bound what is scraped and written to the collector (collector/ingest). Zero is

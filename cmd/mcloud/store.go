@@ -28,7 +28,7 @@ store.url instead and needs no such process.`,
 			return runParts(cmd, f, logger, part)
 		},
 	}
-	command.AddCommand(backupCommand(s), restoreCommand(s), checkBackupCommand(), schemaCommand(s))
+	command.AddCommand(backupCommand(s), restoreCommand(s), checkBackupCommand(), schemaCommand(s), slowQueriesCommand(s))
 	return command
 }
 

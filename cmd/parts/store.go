@@ -332,6 +332,24 @@ func (s *Store) WriteEvents(ctx context.Context, events []mcloud.Event) error {
 	return db.WriteEvents(ctx, events)
 }
 
+// WriteSlowQueries implements the collector's keeper of slow queries.
+func (s *Store) WriteSlowQueries(ctx context.Context, queries []mcloud.SlowQuery) error {
+	db, err := s.DB()
+	if err != nil {
+		return err
+	}
+	return db.WriteSlowQueries(ctx, queries)
+}
+
+// SlowQueries implements the collector's keeper of slow queries.
+func (s *Store) SlowQueries(ctx context.Context, since time.Time, top int) ([]mcloud.SlowQuery, error) {
+	db, err := s.DB()
+	if err != nil {
+		return nil, err
+	}
+	return db.SlowQueries(ctx, since, top)
+}
+
 // WriteInventory implements the collector's record store.
 func (s *Store) WriteInventory(ctx context.Context, v mcloud.Inventory) error {
 	db, err := s.DB()

@@ -51,7 +51,7 @@ type Written interface {
 	storage.AppendableV2
 }
 
-// Options of the API. All but Receive, Records, Full and Parts are required.
+// Options of the API. All but Receive, Records, SlowQueries, Full and Parts are required.
 type Options struct {
 	Engine    promql.QueryEngine
 	Queryable storage.SampleAndChunkQueryable
@@ -77,7 +77,9 @@ type Options struct {
 	// asked to come again later. Nil: never.
 	Full    func() bool
 	Records *Records
-	Parts   func() []Part
+	// SlowQueries are shown at SlowQueriesPath.
+	SlowQueries SlowQueries
+	Parts       func() []Part
 	// Registry is served at /metrics.
 	Registry *prometheus.Registry
 	Logger   *slog.Logger
@@ -91,6 +93,7 @@ func New(o Options) http.Handler {
 
 	mux := http.NewServeMux()
 	mux.Handle("/api/v1/", pushDownSwitch(router))
+	mux.Handle("GET "+SlowQueriesPath, slowQueries(o.SlowQueries))
 	var write http.Handler = router
 	if o.Receive != nil {
 		write = o.Receive(write)

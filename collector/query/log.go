@@ -2,42 +2,79 @@ package query
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/storage"
+
+	"mcloud"
 )
 
-// Log is an engine that tells what queries cost. A query that took longer than Slow is
-// logged as a warning and counted; with All every query is logged.
-type Log struct {
-	promql.QueryEngine
-	logger  *slog.Logger
-	all     bool
-	slow    time.Duration
-	seconds *prometheus.HistogramVec
-	slows   prometheus.Counter
+// LogOptions of a Log. Logger and Registerer are required.
+type LogOptions struct {
+	Logger *slog.Logger
+	// All logs every query, not the slow ones only.
+	All bool
+	// Slow is from when on a query is slow; 5 s when it is not above 0.
+	Slow time.Duration
+	// Keep takes the slow queries and those that ran into a limit; nil: nobody does.
+	Keep func(mcloud.SlowQuery)
+	// TooMuch tells the long-term store's errors that mean that a query would load too
+	// much; nil: none do.
+	TooMuch func(error) bool
+	// User is who asks; nil: that is not known.
+	User func(context.Context) string
+	// Collector is this collector's name among several.
+	Collector  string
+	Registerer prometheus.Registerer
 }
 
-// NewLog wraps an engine; slow ≤ 0 stands for 10 s. A logger that writes JSON makes the
-// query log lines of JSON.
-func NewLog(e promql.QueryEngine, logger *slog.Logger, all bool, slow time.Duration, reg prometheus.Registerer) (*Log, error) {
-	if slow <= 0 {
-		slow = 10 * time.Second
+// Log is an engine that tells what queries cost. A query that took longer than Slow is
+// logged as a warning, counted and kept, and so is one that ran into a limit, whole or
+// with the part of it that the long-term store has.
+type Log struct {
+	promql.QueryEngine
+	opts    LogOptions
+	seconds *prometheus.HistogramVec
+	slows   prometheus.Counter
+	limited *prometheus.CounterVec
+}
+
+// NewLog wraps an engine. A logger that writes JSON makes the query log lines of JSON.
+func NewLog(e promql.QueryEngine, o LogOptions) (*Log, error) {
+	if o.Slow <= 0 {
+		o.Slow = 5 * time.Second
 	}
-	l := &Log{QueryEngine: e, logger: logger, all: all, slow: slow,
+	if o.Keep == nil {
+		o.Keep = func(mcloud.SlowQuery) {}
+	}
+	if o.TooMuch == nil {
+		o.TooMuch = func(error) bool { return false }
+	}
+	if o.User == nil {
+		o.User = func(context.Context) string { return "" }
+	}
+	l := &Log{QueryEngine: e, opts: o,
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "mcloud_query_duration_seconds", Help: "Time of queries of the API, by kind (instant or range) and result (ok, error or cancelled).",
 			Buckets: prometheus.ExponentialBuckets(0.002, 2, 16),
 		}, []string{"kind", "result"}),
 		slows: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "mcloud_query_slow_total", Help: "Queries of the API that took longer than collector.query.slow; the log has each of them.",
+			Name: "mcloud_query_slow_total", Help: "Queries of the API that took longer than collector.query.slow; the log has each of them, and so has mcloud store slow-queries.",
 		}),
+		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mcloud_query_limited_total", Help: "Queries of the API that ran into a limit, whole or with their long-term part, by which: limit (of samples) or timeout.",
+		}, []string{"reason"}),
 	}
-	for _, c := range []prometheus.Collector{l.seconds, l.slows} {
-		if err := reg.Register(c); err != nil {
+	for _, r := range []mcloud.SlowReason{mcloud.SlowLimit, mcloud.SlowTimeout} {
+		l.limited.WithLabelValues(string(r))
+	}
+	for _, c := range []prometheus.Collector{l.seconds, l.slows, l.limited} {
+		if err := o.Registerer.Register(c); err != nil {
 			return nil, err
 		}
 	}
@@ -50,7 +87,8 @@ func (l *Log) NewInstantQuery(ctx context.Context, q storage.Queryable, o promql
 	if err != nil {
 		return nil, err
 	}
-	return &loggedQuery{Query: one, log: l, kind: "instant", attrs: []any{"query", expr, "at", at.UTC()}}, nil
+	asked := mcloud.SlowQuery{Kind: "instant", Expression: expr, Start: at.UTC(), End: at.UTC()}
+	return &loggedQuery{Query: one, log: l, asked: asked, attrs: []any{"query", expr, "at", at.UTC()}}, nil
 }
 
 // NewRangeQuery implements promql.QueryEngine.
@@ -59,13 +97,14 @@ func (l *Log) NewRangeQuery(ctx context.Context, q storage.Queryable, o promql.Q
 	if err != nil {
 		return nil, err
 	}
-	return &loggedQuery{Query: one, log: l, kind: "range", attrs: []any{"query", expr, "start", start.UTC(), "end", end.UTC(), "step", step.Seconds()}}, nil
+	asked := mcloud.SlowQuery{Kind: "range", Expression: expr, Start: start.UTC(), End: end.UTC(), StepSeconds: step.Seconds()}
+	return &loggedQuery{Query: one, log: l, asked: asked, attrs: []any{"query", expr, "start", start.UTC(), "end", end.UTC(), "step", step.Seconds()}}, nil
 }
 
 type loggedQuery struct {
 	promql.Query
 	log   *Log
-	kind  string
+	asked mcloud.SlowQuery
 	attrs []any
 }
 
@@ -82,26 +121,83 @@ func (q *loggedQuery) Exec(ctx context.Context) *promql.Result {
 		result = "error"
 	}
 	l := q.log
-	l.seconds.WithLabelValues(q.kind, result).Observe(took.Seconds())
-	slow := took > l.slow
-	if !slow && !l.all {
+	l.seconds.WithLabelValues(q.asked.Kind, result).Observe(took.Seconds())
+	limit, why := l.limit(res)
+	if limit != "" {
+		l.limited.WithLabelValues(string(limit)).Inc()
+	}
+	slow := took > l.opts.Slow
+	if slow {
+		l.slows.Inc()
+	}
+	kept := slow || limit != ""
+	if !kept && !l.opts.All {
 		return res
 	}
-	attrs := append(q.attrs[:len(q.attrs):len(q.attrs)], "seconds", took.Seconds(), "result", result, "warnings", len(res.Warnings))
+	asked := q.asked
+	asked.Time, asked.Seconds, asked.Collector, asked.User = began.UTC(), took.Seconds(), l.opts.Collector, l.opts.User(ctx)
+	attrs := append(slices.Clip(q.attrs), "seconds", took.Seconds(), "result", result, "warnings", len(res.Warnings))
 	if s := q.Stats(); s != nil && s.Samples != nil {
+		asked.Samples, asked.PeakSamples = s.Samples.TotalSamples, int64(s.Samples.PeakSamples)
 		attrs = append(attrs, "samples", s.Samples.TotalSamples, "peak_samples", s.Samples.PeakSamples)
 	}
 	if p, is := q.Query.(*pushedQuery); is {
-		attrs = append(attrs, "pushed_down", p.pushed != nil)
+		asked.PushedDown = p.pushed != nil
+		attrs = append(attrs, "pushed_down", asked.PushedDown)
+	}
+	if asked.User != "" {
+		attrs = append(attrs, "user", asked.User)
 	}
 	if res.Err != nil {
 		attrs = append(attrs, "err", res.Err)
 	}
-	if slow {
-		l.slows.Inc()
-		l.logger.Warn("slow query", attrs...)
-	} else {
-		l.logger.Info("query", attrs...)
+	switch {
+	case !kept:
+		l.opts.Logger.Info("query", attrs...)
+		return res
+	case limit != "":
+		asked.Reason, asked.Error = limit, why.Error()
+		attrs = append(attrs, "limit", string(limit))
+	case result == "cancelled":
+		asked.Reason, asked.Error = mcloud.SlowCancelled, res.Err.Error()
+	case res.Err != nil:
+		asked.Reason, asked.Error = mcloud.SlowError, res.Err.Error()
+	default:
+		asked.Reason = mcloud.SlowAnswered
 	}
+	if slow {
+		l.opts.Logger.Warn("slow query", attrs...)
+	} else {
+		l.opts.Logger.Warn("a query ran into a limit", attrs...)
+	}
+	l.opts.Keep(asked)
 	return res
+}
+
+// limit says which limit a query ran into, and the error that says so: its own, or that
+// of the long-term part, without which it was answered with a warning.
+func (l *Log) limit(res *promql.Result) (mcloud.SlowReason, error) {
+	var reason mcloud.SlowReason
+	var why error
+	look := func(err error) {
+		var stored promql.ErrStorage
+		if errors.As(err, &stored) {
+			err = stored.Err
+		}
+		var timeout promql.ErrQueryTimeout
+		var samples promql.ErrTooManySamples
+		switch {
+		case errors.As(err, &samples), l.opts.TooMuch(err):
+			reason, why = mcloud.SlowLimit, err
+		case reason == "" && (errors.As(err, &timeout) || errors.Is(err, context.DeadlineExceeded)):
+			reason, why = mcloud.SlowTimeout, err
+		}
+	}
+	if res.Err != nil {
+		look(res.Err)
+	}
+	for _, w := range res.Warnings {
+		look(w)
+	}
+	return reason, why
 }
