@@ -14,16 +14,38 @@ import (
 )
 
 func importCommand(s *settings.Settings) *cobra.Command {
-	return &cobra.Command{
-		Use:   "import PATH...",
+	remote := &remoteFlags{}
+	command := &cobra.Command{
+		Use:   "import PATH...|--remote-read URL --from TIME",
 		Short: "Put a Prometheus's past into the long-term store",
 		Long: `Put a Prometheus's past straight into the long-term store, which must run: each
 PATH is a TSDB directory (all its blocks), one block, or a file of OpenMetrics text
 in which every sample has a timestamp. An import that ended is run again with the
-same arguments and goes on where it was; nothing is stored twice. Rollups follow.`,
-		Example: "  mcloud import /var/lib/prometheus/data --config mcloud.yaml\n  mcloud import history.om --config mcloud.yaml",
-		Args:    cobra.MinimumNArgs(1),
+same arguments and goes on where it was; nothing is stored twice. Rollups follow.
+
+With --remote-read a running Prometheus (or Thanos, Mimir, VictoriaMetrics with that
+interface) is asked for its past, some hours at a time. What was imported from the
+same address with the same selectors is not asked for again, whatever --from and --to
+are. The series come with the external labels that Prometheus adds. Native histograms
+are counted, named and passed over.`,
+		Example: `  mcloud import /var/lib/prometheus/data --config mcloud.yaml
+  mcloud import history.om --config mcloud.yaml
+  mcloud import --remote-read http://prometheus:9090/api/v1/read --from 2025-11-01
+  mcloud import --remote-read https://prometheus/api/v1/read --from 2026-01-01 --to 2026-02-01 \
+    --match '{job="node"}' --match up --user mcloud --password-file prometheus.password --ca-file ca.pem`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if remote.url != "" && len(args) > 0 {
+				return fmt.Errorf("--remote-read %s and %s: import from one of them", remote.url, args[0])
+			}
+			if remote.url == "" && len(args) == 0 {
+				return fmt.Errorf("name what to import: a TSDB directory, a block or a file, or --remote-read URL")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if remote.url != "" {
+				return importRemote(cmd, s, remote)
+			}
 			f, logger, err := load(s)
 			if err != nil {
 				return err
@@ -68,6 +90,8 @@ same arguments and goes on where it was; nothing is stored twice. Rollups follow
 			return nil
 		},
 	}
+	remote.register(command)
+	return command
 }
 
 func sourcesAt(path string) ([]importer.Source, error) {

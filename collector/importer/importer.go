@@ -1,11 +1,12 @@
 // Package importer puts what another Prometheus has kept straight into the
-// long-term store: the blocks of its TSDB, or OpenMetrics text with timestamps.
+// long-term store: the blocks of its TSDB, OpenMetrics text with timestamps, or what it
+// answers to remote read.
 //
 // A source is read in an order that is the same each time and cut into batches,
 // which are named by the source's identity and their number. After each batch
 // that is acknowledged its number is written down, so an import that ended goes on
 // where it was, and the one batch in doubt is known to the store by its name. Begin
-// with Blocks or OpenMetrics; Run does one source.
+// with Blocks or OpenMetrics, of which Run does one, or with RunRemote.
 package importer
 
 import (
@@ -150,8 +151,10 @@ func Run(ctx context.Context, o Options, s Source) (Result, error) {
 	return r, st.write(path)
 }
 
-// write replaces the file, on disk.
-func (s state) write(path string) error {
+func (s state) write(path string) error { return writeState(path, s) }
+
+// writeState replaces the file, on disk.
+func writeState(path string, s any) error {
 	content, err := json.Marshal(s)
 	if err != nil {
 		return err
