@@ -21,6 +21,8 @@ import (
 	"github.com/klauspost/compress/s2"
 	"github.com/prometheus/client_golang/exp/api/remote"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/prompb"
 	prometheusremote "github.com/prometheus/prometheus/storage/remote"
@@ -44,37 +46,59 @@ const perRequest = 2000
 // last row is acknowledged.
 func ingest(ctx context.Context, series, scrapes int, dir string) error {
 	fmt.Printf("ingest: remote write 1.0, %d series × %d scrapes in requests of %d samples\n", series, scrapes, perRequest)
+	var peer float64
 	for _, name := range []string{"prometheus", "mcloud"} {
-		if err := receive(ctx, name, series, scrapes, filepath.Join(dir, name)); err != nil {
+		m, err := receive(ctx, name, series, scrapes, filepath.Join(dir, name))
+		if err != nil {
 			return fmt.Errorf("receiver %s: %w", name, err)
+		}
+		speed := float64(m.sent) / 1e3 / m.cpu.Seconds()
+		fmt.Printf("  %-11s %6.0f k samples per processor second; %.1f s processor, %.1f s wall (%.1f s until received); RSS %s\n",
+			name, speed, m.cpu.Seconds(), m.wall.Seconds(), m.received.Seconds(), m.memory())
+		if name == "prometheus" {
+			peer = speed
+		} else {
+			fmt.Printf("  %.2f × Prometheus's speed (to reach: 0.7)\n", speed/peer)
 		}
 	}
 	fmt.Println()
 	return nil
 }
 
-func receive(ctx context.Context, name string, series, scrapes int, dir string) (err error) {
+// received is what a receiver took.
+type received struct {
+	sent                int
+	cpu, wall, received time.Duration
+	process
+	heap int64 // that Go has of the memory, in bytes
+}
+
+func (r received) memory() string {
+	return fmt.Sprintf("%d MiB (of it Go's %d MiB), at most %d MiB", r.rss>>20, r.heap>>20, r.peak>>20)
+}
+
+func receive(ctx context.Context, name string, series, scrapes int, dir string) (m received, err error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return err
+		return m, err
 	}
 	self, err := os.Executable()
 	if err != nil {
-		return err
+		return m, err
 	}
 	child := exec.CommandContext(ctx, self)
 	child.Env = append(os.Environ(), childEnv+"="+name+" "+dir)
 	child.Stderr = os.Stderr
 	out, err := child.StdoutPipe()
 	if err != nil {
-		return err
+		return m, err
 	}
 	if err := child.Start(); err != nil {
-		return err
+		return m, err
 	}
 	defer func() { err = errors.Join(err, child.Process.Kill()); _ = child.Wait() }() // killed: its error is ours
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		return fmt.Errorf("it does not start: %w", err)
+		return m, fmt.Errorf("it does not start: %w", err)
 	}
 	url := strings.TrimSpace(line)
 	f := newFleet(series)
@@ -84,7 +108,7 @@ func receive(ctx context.Context, name string, series, scrapes int, dir string) 
 	}
 	before, err := processOf(child.Process.Pid)
 	if err != nil {
-		return err
+		return m, err
 	}
 	began := time.Now()
 	from := time.Now().UnixMilli() - int64(scrapes+1)*15_000
@@ -98,28 +122,28 @@ func receive(ctx context.Context, name string, series, scrapes int, dir string) 
 			}
 			raw, err := r.Marshal()
 			if err != nil {
-				return err
+				return m, err
 			}
 			if err := post(ctx, url+"/api/v1/write", s2.EncodeSnappy(nil, raw)); err != nil {
-				return err
+				return m, err
 			}
 			sent += len(r.Timeseries)
 		}
 	}
-	received := time.Since(began)
+	m.received = time.Since(began)
 	if name == "mcloud" {
 		if err := shipped(ctx, url, sent); err != nil {
-			return err
+			return m, err
 		}
 	}
 	after, err := processOf(child.Process.Pid)
 	if err != nil {
-		return err
+		return m, err
 	}
-	cpu := after.cpu - before.cpu
-	fmt.Printf("  %-11s %6.0f k samples per processor second; %.1f s processor, %.1f s wall (%.1f s until received); RSS %d MiB, at most %d MiB\n",
-		name, float64(sent)/1e3/cpu.Seconds(), cpu.Seconds(), time.Since(began).Seconds(), received.Seconds(), after.rss>>20, after.peak>>20)
-	return nil
+	m.sent, m.wall, m.process = sent, time.Since(began), after
+	m.cpu = after.cpu - before.cpu
+	m.heap, err = goMemory(ctx, url)
+	return m, err
 }
 
 func post(ctx context.Context, url string, body []byte) error {
@@ -144,19 +168,45 @@ func post(ctx context.Context, url string, body []byte) error {
 
 var shippedSamples = regexp.MustCompile(`(?m)^mcloud_shipper_shipped_samples_total (\S+)$`)
 
+func metricsOf(ctx context.Context, url string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/metrics", nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	return io.ReadAll(res.Body)
+}
+
+var goSys, goReleased = regexp.MustCompile(`(?m)^go_memstats_sys_bytes (\S+)$`), regexp.MustCompile(`(?m)^go_memstats_heap_released_bytes (\S+)$`)
+
+// goMemory is what Go has from the system, in bytes; the rest of a process is the
+// engine's, or mapped files.
+func goMemory(ctx context.Context, url string) (int64, error) {
+	page, err := metricsOf(ctx, url)
+	if err != nil {
+		return 0, err
+	}
+	var n [2]float64
+	for i, line := range []*regexp.Regexp{goSys, goReleased} {
+		m := line.FindSubmatch(page)
+		if m == nil {
+			return 0, errors.New("the receiver does not say how much memory Go has")
+		}
+		if n[i], err = strconv.ParseFloat(string(m[1]), 64); err != nil {
+			return 0, err
+		}
+	}
+	return int64(n[0] - n[1]), nil
+}
+
 // shipped waits until the store has acknowledged as many samples.
 func shipped(ctx context.Context, url string, want int) error {
-	for deadline := time.Now().Add(10 * time.Minute); time.Now().Before(deadline); {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/metrics", nil)
-		if err != nil {
-			return err
-		}
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			return err
-		}
-		page, err := io.ReadAll(res.Body)
-		res.Body.Close()
+	for deadline := time.Now().Add(30 * time.Minute); time.Now().Before(deadline); {
+		page, err := metricsOf(ctx, url)
 		if err != nil {
 			return err
 		}
@@ -171,7 +221,7 @@ func shipped(ctx context.Context, url string, want int) error {
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
-	return errors.New("samples are not shipped after 10 minutes")
+	return errors.New("samples are not shipped after 30 minutes")
 }
 
 type process struct {
@@ -265,7 +315,10 @@ func receiveTheirs(ctx context.Context, dir string) error {
 		return errors.Join(err, db.Close())
 	}
 	fmt.Println("http://" + listener.Addr().String())
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector())
 	mux := http.NewServeMux()
+	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.Handle("/api/v1/write", prometheusremote.NewWriteHandler(quiet, prometheus.NewRegistry(), db, remote.MessageTypes{remote.WriteV1MessageType}, false, false, false))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() }) // the end of the benchmark

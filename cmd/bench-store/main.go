@@ -1,7 +1,8 @@
 // Command bench-store measures the store beside Prometheus's own TSDB with the same
 // samples, in one run on one machine: what remote write costs until every sample is
-// kept, the bytes that a sample takes, and queries over long ranges, which are asked
-// through the same engine, in the same process, and compared.
+// kept, the memory that active series take, the bytes that a sample takes on disk, the
+// values of labels, and queries over long ranges, which are asked through the same
+// engine, in the same process, and compared. -only picks one of them.
 //
 // It prints what it measured and fails only when it cannot measure, or when two answers
 // are not the same.
@@ -15,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -28,6 +30,11 @@ type size struct {
 	activeSeries, scrapes int // for ingest
 	diskSeries, diskHours int
 	only                  string
+
+	memorySeries         string
+	memoryScrapes        int
+	labelSeries          int
+	yearSeries, yearDays int
 }
 
 func main() {
@@ -50,7 +57,12 @@ func main() {
 	flag.IntVar(&s.scrapes, "scrapes", 20, "times each of them is sent")
 	flag.IntVar(&s.diskSeries, "disk-series", 1000, "series, every 15 s, whose bytes on disk are counted")
 	flag.IntVar(&s.diskHours, "disk-hours", 24, "how long they are")
-	flag.StringVar(&s.only, "only", "", "ingest, disk or queries (default: all)")
+	flag.StringVar(&s.memorySeries, "memory-series", "100000,1000000", "numbers of active series at which memory is looked at")
+	flag.IntVar(&s.memoryScrapes, "memory-scrapes", 5, "times each of them is sent")
+	flag.IntVar(&s.labelSeries, "label-series", 1_000_000, "series whose label values are asked for")
+	flag.IntVar(&s.yearSeries, "year-series", 300, "gauges, and as many counters, with a sample every 5 min")
+	flag.IntVar(&s.yearDays, "year-days", 365, "how long they are")
+	flag.StringVar(&s.only, "only", "", "ingest, memory, disk, labels, year or queries (default: all, one after the other)")
 	flag.StringVar(&s.dir, "dir", "", "an empty directory for the data (default: a temporary one)")
 	flag.Parse()
 	if err := run(ctx, s); err != nil && !errors.Is(err, flag.ErrHelp) {
@@ -69,20 +81,44 @@ func run(ctx context.Context, s size) (err error) {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(s.dir)) }()
 	}
+	if s.only != "" && !slices.ContainsFunc(parts, func(p part) bool { return p.name == s.only }) {
+		return fmt.Errorf("-only %s: there is no such part", s.only)
+	}
 	fmt.Println(machine())
-	if s.only == "" || s.only == "ingest" {
-		if err := ingest(ctx, s.activeSeries, s.scrapes, filepath.Join(s.dir, "ingest")); err != nil {
+	for _, part := range parts {
+		if s.only != "" && s.only != part.name {
+			continue
+		}
+		dir := filepath.Join(s.dir, part.name)
+		if err := part.run(ctx, s, dir); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+		if err := os.RemoveAll(dir); err != nil { // so that no more than one part's is on disk
 			return err
 		}
 	}
-	if s.only == "" || s.only == "disk" {
-		if err := disk(ctx, s.diskSeries, s.diskHours, filepath.Join(s.dir, "disk")); err != nil {
-			return err
-		}
-	}
-	if s.only == "ingest" || s.only == "disk" {
-		return nil
-	}
+	return nil
+}
+
+// part is something that is measured, in a directory of its own.
+type part struct {
+	name string
+	run  func(ctx context.Context, s size, dir string) error
+}
+
+// parts are what -only may name, in the order in which they are measured.
+var parts = []part{
+	{"ingest", func(ctx context.Context, s size, dir string) error {
+		return ingest(ctx, s.activeSeries, s.scrapes, dir)
+	}},
+	{"memory", memory},
+	{"disk", func(ctx context.Context, s size, dir string) error { return disk(ctx, s.diskSeries, s.diskHours, dir) }},
+	{"labels", labelValues},
+	{"year", year},
+	{"queries", queries},
+}
+
+func queries(ctx context.Context, s size, dir string) (err error) {
 	fmt.Printf("data: %d series × %d h at 15 s and %d series × %d d at 60 s, half counters, half gauges; peer: Prometheus v0.315.0's TSDB, blocks of one day, in the same process\n",
 		s.wideSeries, s.wideHours, s.longSeries, s.longDays)
 	end := time.Now().UTC().Truncate(24 * time.Hour)
@@ -90,12 +126,12 @@ func run(ctx context.Context, s size) (err error) {
 		{name: "wide", series: s.wideSeries, from: end.Add(-time.Duration(s.wideHours) * time.Hour), to: end, interval: 15 * time.Second},
 		{name: "long", series: s.longSeries, from: end.Add(-time.Duration(s.longDays) * 24 * time.Hour), to: end, interval: time.Minute},
 	}
-	ours, err := openOurs(ctx, filepath.Join(s.dir, "store"), time.Duration(s.longDays+30)*24*time.Hour)
+	ours, err := openOurs(ctx, filepath.Join(dir, "store"), time.Duration(s.longDays+30)*24*time.Hour)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, ours.close()) }()
-	theirs, err := fill(ctx, sets, ours, filepath.Join(s.dir, "prometheus"))
+	theirs, err := fill(ctx, sets, ours, filepath.Join(dir, "prometheus"))
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+)
+
+// yearQuestions are those over a year of samples every five minutes, which planning asks.
+func yearQuestions(s size, end time.Time) []question {
+	day := 24 * time.Hour
+	from := end.Add(-time.Duration(s.yearDays-1) * day)
+	all := fmt.Sprintf("%d series × %d d (5 min samples), step 1 d", s.yearSeries, s.yearDays)
+	return []question{
+		{all, `year`, from, end, day, 0.1},
+		{all + ", averages", `avg_over_time(year[1d])`, from, end, day, 0.1},
+		{all + ", sum of maxima", `sum by (job) (max_over_time(year[1d]))`, from, end, day, 0.1},
+		{all + ", increases", `increase(year_total[1d])`, from, end, day, 0.1},
+		{all + ", sum of rates", `sum by (job) (rate(year_total[1d]))`, from, end, day, 0.1},
+	}
+}
+
+// year fills both with a year and asks.
+func year(ctx context.Context, s size, dir string) (err error) {
+	fmt.Printf("year: %d gauges and %d counters × %d d at 5 min; peer: Prometheus's TSDB, blocks of one day, in the same process\n", s.yearSeries, s.yearSeries, s.yearDays)
+	end := time.Now().UTC().Truncate(24 * time.Hour)
+	long := time.Duration(s.yearDays) * 24 * time.Hour
+	ours, err := openOurs(ctx, filepath.Join(dir, "store"), long+30*24*time.Hour)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ours.close()) }()
+	sets := []dataset{{name: "year", series: 2 * s.yearSeries, from: end.Add(-long), to: end, interval: 5 * time.Minute}}
+	theirs, err := fill(ctx, sets, ours, filepath.Join(dir, "prometheus"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, theirs.Close()) }()
+	if err := compare(ctx, yearQuestions(s, end), theirs, ours, s.rounds); err != nil {
+		return err
+	}
+	fmt.Println()
+	return nil
+}
