@@ -14,8 +14,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime/pprof"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/klauspost/compress/s2"
@@ -37,6 +39,10 @@ import (
 // "prometheus DIR". Each is a process of its own, so that its processor time and its
 // memory are its own.
 const childEnv = "BENCH_STORE_RECEIVER"
+
+// profileEnv is what the names of the receivers' profiles of the processor begin with;
+// empty for none. The engine's threads are not Go's, and not in them.
+const profileEnv = "BENCH_STORE_PROFILE"
 
 // perRequest is how many samples a remote writer sends at once unless configured.
 const perRequest = 2000
@@ -95,7 +101,17 @@ func receive(ctx context.Context, name string, series, scrapes int, dir string) 
 	if err := child.Start(); err != nil {
 		return m, err
 	}
-	defer func() { err = errors.Join(err, child.Process.Kill()); _ = child.Wait() }() // killed: its error is ours
+	defer func() {
+		if os.Getenv(profileEnv) != "" { // it writes its profile at its end
+			_ = child.Process.Signal(syscall.SIGTERM)
+			force := time.AfterFunc(time.Minute, func() { _ = child.Process.Kill() })
+			defer force.Stop()
+			err = errors.Join(err, child.Wait())
+			return
+		}
+		err = errors.Join(err, child.Process.Kill())
+		_ = child.Wait() // killed: its error is ours
+	}()
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		return m, fmt.Errorf("it does not start: %w", err)
@@ -272,6 +288,17 @@ func processOf(pid int) (p process, err error) {
 // until it is killed.
 func receiver(ctx context.Context, what string) error {
 	name, dir, _ := strings.Cut(what, " ")
+	if prefix := os.Getenv(profileEnv); prefix != "" {
+		f, err := os.Create(prefix + name + ".pprof")
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
 	if name == "mcloud" {
 		return receiveOurs(ctx, dir)
 	}
@@ -323,5 +350,8 @@ func receiveTheirs(ctx context.Context, dir string) error {
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() }) // the end of the benchmark
 	defer stop()
-	return errors.Join(server.Serve(listener), db.Close())
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return errors.Join(err, db.Close())
+	}
+	return db.Close()
 }
