@@ -298,6 +298,15 @@ func receiver(ctx context.Context, what string) error {
 			return err
 		}
 		defer pprof.StopCPUProfile()
+		stop := context.AfterFunc(ctx, func() { // the end, before anything is closed
+			if f, err := os.Create(prefix + name + ".heap.pprof"); err == nil {
+				err = errors.Join(pprof.WriteHeapProfile(f), f.Close())
+				if err != nil {
+					fmt.Fprintln(os.Stderr, "bench-store:", err)
+				}
+			}
+		})
+		defer stop()
 	}
 	if name == "mcloud" {
 		return receiveOurs(ctx, dir)

@@ -14,7 +14,11 @@ type builder struct {
 	samples int
 }
 
-func newBuilder(number uint64) *builder { return &builder{number: number, oldest: math.MaxInt64} }
+// newBuilder builds in the memory of a batch that nobody needs any more.
+func newBuilder(number uint64, spare Batch) *builder {
+	clear(spare.Series)
+	return &builder{number: number, oldest: math.MaxInt64, batch: Batch{Series: spare.Series[:0], Ref: spare.Ref[:0], Time: spare.Time[:0], Value: spare.Value[:0]}}
+}
 
 func (b *builder) add(s *series, t int64, v float64, now time.Time) {
 	if s.batch != b.number {

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/klauspost/compress/s2"
 )
@@ -59,8 +60,11 @@ const maxPayload = 2 << 30
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func frame(kind [8]byte, payload []byte) []byte {
-	out := make([]byte, frameHeader, frameHeader+s2.MaxEncodedLen(len(payload)))
+func frame(kind [8]byte, payload []byte) []byte { return frameInto(nil, kind, payload) }
+
+// frameInto is frame in the memory of into, where that is enough.
+func frameInto(into []byte, kind [8]byte, payload []byte) []byte {
+	out := slices.Grow(into[:0], frameHeader+s2.MaxEncodedLen(len(payload)))[:frameHeader]
 	copy(out, kind[:])
 	block := s2.Encode(out[frameHeader:cap(out)], payload)
 	out = out[:frameHeader+len(block)]

@@ -51,29 +51,52 @@ func (in intent) token(i int) string { return fmt.Sprintf("%s-%d-%d", in.Agent, 
 
 var intentKind = [8]byte([]byte("mcintnt1"))
 
-// The payload is three length-prefixed fields: the header as JSON, a series record
-// and a samples record in the TSDB's own WAL encoding, whose references are indexes
-// into the batch's series.
-func (in intent) encode() ([]byte, error) {
+// intentEncoder encodes one intent after the other in the same memory: an intent has all
+// labels of its series, some tens of megabytes where there are many.
+type intentEncoder struct {
+	series         []record.RefSeries
+	samples        []record.RefSample
+	payload, whole []byte
+}
+
+// lengthBytes is the room for the length of a field, which is known after it: a uvarint
+// of as many bytes whatever its value.
+const lengthBytes = 5
+
+// encode returns an intent's file, valid until the next call. The payload is three
+// length-prefixed fields: the header as JSON, a series record and a samples record in
+// the TSDB's own WAL encoding, whose references are indexes into the batch's series.
+func (e *intentEncoder) encode(in intent) ([]byte, error) {
 	header, err := json.Marshal(in.intentHeader)
 	if err != nil {
 		return nil, err
 	}
-	series := make([]record.RefSeries, len(in.batch.Series))
+	e.series, e.samples = e.series[:0], e.samples[:0]
 	for i, l := range in.batch.Series {
-		series[i] = record.RefSeries{Ref: chunks.HeadSeriesRef(i), Labels: l}
+		e.series = append(e.series, record.RefSeries{Ref: chunks.HeadSeriesRef(i), Labels: l})
 	}
-	samples := make([]record.RefSample, in.batch.Len())
-	for i := range samples {
-		samples[i] = record.RefSample{Ref: chunks.HeadSeriesRef(in.batch.Ref[i]), T: in.batch.Time[i], V: in.batch.Value[i]}
+	for i, ref := range in.batch.Ref {
+		e.samples = append(e.samples, record.RefSample{Ref: chunks.HeadSeriesRef(ref), T: in.batch.Time[i], V: in.batch.Value[i]})
 	}
 	var enc record.Encoder
-	var payload []byte
-	for _, field := range [][]byte{header, enc.Series(series, nil), enc.Samples(samples, nil)} {
-		payload = binary.AppendUvarint(payload, uint64(len(field)))
-		payload = append(payload, field...)
+	e.payload = e.payload[:0]
+	e.field(func(b []byte) []byte { return append(b, header...) })
+	e.field(func(b []byte) []byte { return enc.Series(e.series, b) })
+	e.field(func(b []byte) []byte { return enc.Samples(e.samples, b) })
+	clear(e.series) // whose labels may outlive their series no longer than the batch
+	e.whole = frameInto(e.whole, intentKind, e.payload)
+	return e.whole, nil
+}
+
+func (e *intentEncoder) field(encode func([]byte) []byte) {
+	at := len(e.payload)
+	e.payload = encode(append(e.payload, make([]byte, lengthBytes)...))
+	n := uint64(len(e.payload) - at - lengthBytes) // frames have less than 2^35
+	for i := range lengthBytes {
+		e.payload[at+i] = byte(n) | 0x80
+		n >>= 7
 	}
-	return frame(intentKind, payload), nil
+	e.payload[at+lengthBytes-1] &^= 0x80
 }
 
 func decodeIntent(content []byte) (intent, error) {
@@ -153,8 +176,9 @@ func readIntent(path string) (intent, error) {
 	return decodeIntent(content)
 }
 
-func (in intent) write(path string) error {
-	content, err := in.encode()
+// write writes an intent's file.
+func (e *intentEncoder) write(path string, in intent) error {
+	content, err := e.encode(in)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,10 @@
 package shipper
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 	"testing"
 
@@ -24,7 +27,7 @@ func exampleIntent() intent {
 
 func TestIntentComesBackBitForBit(t *testing.T) {
 	in := exampleIntent()
-	content, err := in.encode()
+	content, err := new(intentEncoder).encode(in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,8 +44,51 @@ func TestIntentComesBackBitForBit(t *testing.T) {
 	}
 }
 
+// One encoder makes of each intent what a new one would, whatever it encoded before.
+func TestEncoderIsUsedAgain(t *testing.T) {
+	small, large := exampleIntent(), exampleIntent()
+	for i := range 5000 {
+		large.batch.Series = append(large.batch.Series, labels.FromStrings("__name__", "m", "i", fmt.Sprint(i)))
+		large.batch.Ref, large.batch.Time, large.batch.Value = append(large.batch.Ref, uint32(i)), append(large.batch.Time, int64(i)), append(large.batch.Value, float64(i))
+	}
+	var e intentEncoder
+	for i, in := range []intent{large, small, large, small} {
+		got, err := e.encode(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := new(intentEncoder).encode(in)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("intent %d differs, %v", i, err)
+		}
+	}
+}
+
+// Earlier versions wrote the lengths of fields as short as they can be.
+func TestIntentOfEarlierVersion(t *testing.T) {
+	in := exampleIntent()
+	content, err := new(intentEncoder).encode(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, err := unframe(intentKind, content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var short []byte
+	for range 3 {
+		n, k := binary.Uvarint(payload)
+		short = append(binary.AppendUvarint(short, n), payload[k:k+int(n)]...)
+		payload = payload[k+int(n):]
+	}
+	got, err := decodeIntent(frame(intentKind, short))
+	if err != nil || got.intentHeader != in.intentHeader || len(got.batch.Value) != len(in.batch.Value) {
+		t.Errorf("%+v %v", got, err)
+	}
+}
+
 func TestEveryCutOrChangedIntentIsDamaged(t *testing.T) {
-	content, err := exampleIntent().encode()
+	content, err := new(intentEncoder).encode(exampleIntent())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +105,7 @@ func TestEveryCutOrChangedIntentIsDamaged(t *testing.T) {
 }
 
 func FuzzDecodeIntent(f *testing.F) {
-	content, err := exampleIntent().encode()
+	content, err := new(intentEncoder).encode(exampleIntent())
 	if err != nil {
 		f.Fatal(err)
 	}

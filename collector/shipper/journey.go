@@ -25,6 +25,10 @@ type journey struct {
 	// disk bound.
 	done, given position
 
+	// encoder writes intents, spare is the memory of the last batch shipped.
+	encoder intentEncoder
+	spare   Batch
+
 	refs    []record.RefSeries
 	samples []record.RefSample
 }
@@ -190,11 +194,15 @@ func (j *journey) ship(ctx context.Context) error {
 		intentHeader: intentHeader{Agent: j.checkpoint.Agent, Sequence: j.checkpoint.Sequence + 1, End: j.reader.position(), Part: j.opts.MaxBatchSamples},
 		batch:        j.building.batch,
 	}
-	if err := in.write(j.intentPath()); err != nil {
+	if err := j.encoder.write(j.intentPath(), in); err != nil {
 		return fmt.Errorf("write the shipper's intent: %w", err)
 	}
-	j.building = newBuilder(j.building.number + 1)
-	return j.deliver(ctx, in)
+	j.building, j.spare = newBuilder(j.building.number+1, j.spare), Batch{}
+	if err := j.deliver(ctx, in); err != nil {
+		return err
+	}
+	j.spare = in.batch // which the store has, and does not keep
+	return nil
 }
 
 // deliver sends an intent until the store has it, and moves the checkpoint.

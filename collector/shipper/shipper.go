@@ -164,7 +164,7 @@ func (s *Shipper) run(ctx context.Context) error {
 func (s *Shipper) resume() (*journey, error) {
 	j := &journey{Shipper: s, series: newCatalogue(s.logger)}
 	j.reader = newWALReader(s.hold, s.metrics, s.logger)
-	j.building = newBuilder(1)
+	j.building = newBuilder(1, Batch{})
 
 	cp, err := readCheckpoint(s.checkpointPath())
 	if errors.Is(err, errDamaged) {
