@@ -86,6 +86,24 @@ func (l *load) acknowledge(at int64) {
 	l.last = max(l.last, at)
 }
 
+// patience is how long the product may take without any progress, on a machine that may
+// be slow: to take samples, and to store more of them.
+const patience = 3 * time.Minute
+
+// taken waits until samples are acknowledged that were not when it was called.
+func (l *load) taken(ctx context.Context) error {
+	n := func() int { l.mu.Lock(); defer l.mu.Unlock(); return len(l.acked) }
+	for before, deadline := n(), time.Now().Add(patience); n() <= before; sleep(ctx, 20*time.Millisecond) {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the collector acknowledges no samples for %s", patience)
+		}
+	}
+	return nil
+}
+
 // jump makes the sender's clock wrong.
 func (l *load) jump(by time.Duration) {
 	l.mu.Lock()
@@ -140,8 +158,8 @@ func (l *load) send(ctx context.Context, at int64) (int, error) {
 	return response.StatusCode, response.Body.Close()
 }
 
-// count waits until the store has everything that was acknowledged in this round, at
-// most some minutes, and counts what is missing or has another value, and what is there
+// count waits until the store has everything that was acknowledged in this round, as long
+// as there is progress, and counts what is missing or has another value, and what is there
 // twice. The next count begins anew.
 func (l *load) count(ctx context.Context) (acknowledged, missing, doubled int, err error) {
 	l.mu.Lock()
@@ -157,9 +175,13 @@ func (l *load) count(ctx context.Context) (acknowledged, missing, doubled int, e
 		return 0, 0, 0, err
 	}
 	defer db.Close()
-	for deadline := time.Now().Add(3 * time.Minute); ; sleep(ctx, 500*time.Millisecond) {
+	least := acknowledged + 1
+	for deadline := time.Now().Add(patience); ; sleep(ctx, 500*time.Millisecond) {
 		if missing, err = l.missing(ctx, db, acked); missing == 0 && err == nil || ctx.Err() != nil || time.Now().After(deadline) {
 			break
+		}
+		if err == nil && missing < least {
+			least, deadline = missing, time.Now().Add(patience)
 		}
 	}
 	if err != nil {

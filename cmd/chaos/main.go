@@ -42,6 +42,7 @@ func run(ctx context.Context) (err error) {
 		away   = flag.Duration("away", 20*time.Second, "the longest time that the store is away")
 		series = flag.Int("series", 500, "series of the load")
 		binary = flag.String("mcloud", "bin/mcloud", "the program to break")
+		stand  = flag.Duration("rules-may-stand", 10*time.Second, "how long a rule with an interval of 1 s may go without an evaluation")
 		dir    = flag.String("dir", "", "where data and logs go; a temporary directory unless set")
 	)
 	flag.Parse()
@@ -76,7 +77,7 @@ func run(ctx context.Context) (err error) {
 
 	chance := rand.New(rand.NewPCG(*seed, 0))
 	fmt.Printf("%d rounds, seed %d, %d series; collector's disk: %s\n\n", *rounds, *seed, *series, p.disk)
-	out := newReport(os.Stdout)
+	out := newReport(os.Stdout, *stand)
 	load := newLoad(p, *series)
 	if err := p.start(ctx); err != nil {
 		return err
@@ -88,6 +89,9 @@ func run(ctx context.Context) (err error) {
 			chance.Shuffle(len(faults), func(i, j int) { faults[i], faults[j] = faults[j], faults[i] })
 		}
 		r, err := round(ctx, p, load, faults[n%len(faults)], trouble{chance: chance, away: *away})
+		if err != nil || ctx.Err() != nil { // what the rounds before came to is worth knowing
+			out.summary(time.Since(began))
+		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -117,9 +121,12 @@ func round(ctx context.Context, p *product, l *load, f fault, t trouble) (outcom
 	defer stop()
 	done := make(chan struct{})
 	go func() { defer close(done); l.run(loading) }()
+	o := outcome{fault: f.name}
+	if err := l.taken(ctx); err != nil {
+		return o, err
+	}
 	sleep(ctx, t.moment(time.Second, 3*time.Second))
 	t.product, t.load = p, l
-	o := outcome{fault: f.name}
 	rules := watchRules(loading, p)
 	note, err := f.do(ctx, t)
 	if err != nil {
@@ -127,6 +134,9 @@ func round(ctx context.Context, p *product, l *load, f fault, t trouble) (outcom
 	}
 	if err := p.start(ctx); err != nil { // what the fault left down
 		return o, err
+	}
+	if err := l.taken(ctx); err != nil {
+		return o, fmt.Errorf("after the fault: %w", err)
 	}
 	sleep(ctx, t.moment(time.Second, 2*time.Second))
 	stop()
