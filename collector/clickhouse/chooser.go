@@ -20,116 +20,130 @@ import (
 // scrape's jitter away. When all have gaps in one window it is put together from their
 // buckets, if these are long enough for a scrape more or less to say nothing.
 type chooser struct {
-	of  map[uint64]*contest // by id
+	gathering
+	of  map[uint64]*stream // by id
 	all []*contest
-	set []*series // answers of series with one replica
 }
 
-// contest is the replicas of one series.
+// stream is what is gathered of one stored series.
+type stream struct {
+	sliding
+	id      uint64
+	replica string
+	of      *contest
+}
+
+// contest is the replicas of one series, or the one that it has.
 type contest struct {
 	labels   labels.Labels
-	ids      int
-	replicas []candidate
-}
-
-type candidate struct {
-	name string
-	held []numbered // what the store gathered, by bucket
+	replicas []*stream
 }
 
 // newChooser takes the stored labels of all series by id.
 func newChooser(found map[uint64]labels.Labels) *chooser {
-	c := &chooser{of: make(map[uint64]*contest, len(found))}
-	same := map[uint64][]*contest{}
+	c := &chooser{of: make(map[uint64]*stream, len(found))}
+	same := make(map[uint64][]*contest, len(found))
+	streams := make([]stream, len(found))
 	for id, stored := range found {
 		ls, _ := replica.Without(stored)
 		h := ls.Hash()
 		at := slices.IndexFunc(same[h], func(o *contest) bool { return labels.Equal(o.labels, ls) })
 		if at < 0 {
 			at = len(same[h])
-			same[h] = append(same[h], &contest{labels: ls})
+			one := &contest{labels: ls}
+			same[h] = append(same[h], one)
+			c.all = append(c.all, one)
 		}
-		c.of[id] = same[h][at]
-		c.of[id].ids++
+		one := &streams[len(c.of)]
+		one.id, one.replica, one.of = id, stored.Get(replica.Label), same[h][at]
+		one.of.replicas = append(one.of.replicas, one)
+		c.of[id] = one
+	}
+	for _, s := range c.of {
+		s.keep = len(s.of.replicas) > 1
 	}
 	return c
 }
 
 // contested tells whether some series has several replicas.
 func (c *chooser) contested() bool {
-	for _, o := range c.of {
-		if o.ids > 1 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.all, func(o *contest) bool { return len(o.replicas) > 1 })
 }
 
-// add takes what was gathered of one stored series, and leaves s empty.
-func (c *chooser) add(id uint64, stored labels.Labels, s *sliding) error {
-	o := c.of[id]
-	if o.ids == 1 {
-		answer, err := s.finish()
-		answer.named(o.labels)
-		c.set = append(c.set, answer)
-		return err
+// add takes the next bucket of a stored series, in order.
+func (c *chooser) add(id uint64, bucket int, g gathered) {
+	if s := c.of[id]; s != nil { // else it appeared between two statements
+		s.add(&c.gathering, bucket, g)
 	}
-	if len(o.replicas) == 0 {
-		c.all = append(c.all, o)
+}
+
+// inexact are the ids of the series for which the store has rounded too much.
+func (c *chooser) inexact() []uint64 {
+	var ids []uint64
+	for _, o := range c.all {
+		for _, s := range o.replicas {
+			if s.finish(&c.gathering); s.inexact != nil {
+				ids = append(ids, s.id)
+			}
+		}
 	}
-	o.replicas = append(o.replicas, candidate{stored.Get(replica.Label), slices.Clone(s.held)})
-	s.held = s.held[:0]
-	return nil
+	return ids
+}
+
+// again forgets what was gathered of a stored series.
+func (c *chooser) again(id uint64) {
+	s := c.of[id]
+	s.sliding = sliding{keep: s.keep}
 }
 
 // series returns those that have a value in some window, with the metric's name or not.
-func (c *chooser) series(s sliding) ([]storage.Series, error) {
+func (c *chooser) series() ([]storage.Series, error) {
+	set := make([]storage.Series, 0, len(c.all))
+	var b *labels.Builder
 	for _, o := range c.all {
-		answer, err := o.answer(s)
+		answer, err := o.answer(&c.gathering)
 		if err != nil {
 			return nil, err
 		}
-		answer.named(o.labels)
-		c.set = append(c.set, answer)
-	}
-	var set []storage.Series
-	for _, one := range c.set {
-		if len(one.times) == 0 {
+		if len(answer.times) == 0 {
 			continue
 		}
-		if !s.f.named {
-			one.labels = labels.NewBuilder(one.labels).Del(model.MetricNameLabel).Labels()
+		if answer.labels = o.labels; !c.f.named {
+			if b == nil {
+				b = labels.NewBuilder(o.labels)
+			}
+			b.Reset(o.labels)
+			answer.labels = b.Del(model.MetricNameLabel).Labels()
 		}
-		set = append(set, one)
+		set = append(set, answer)
 	}
 	return set, nil
 }
 
-func (s *series) named(ls labels.Labels) {
-	if s != nil {
-		s.labels = ls
-	}
-}
-
 // answer is the value of each window.
-func (o *contest) answer(s sliding) (*series, error) {
-	slices.SortFunc(o.replicas, func(a, b candidate) int { return strings.Compare(a.name, b.name) })
-	w, out := s.windows, &series{}
+func (o *contest) answer(g *gathering) (*series, error) {
+	if len(o.replicas) == 1 {
+		one := &o.replicas[0].sliding
+		one.finish(g)
+		return &one.done, one.inexact
+	}
+	slices.SortFunc(o.replicas, func(a, b *stream) int { return strings.Compare(a.replica, b.replica) })
+	w, out := g.windows, &series{}
 	from, parts := make([]int, len(o.replicas)), make([][]numbered, len(o.replicas))
 	for k, t := 0, w.start; t <= w.end; k, t = k+1, t+w.step {
-		first := k * s.buckets.stride
+		first := k * g.buckets.stride
 		for i, r := range o.replicas {
 			for from[i] < len(r.held) && r.held[from[i]].bucket < first {
 				from[i]++
 			}
 			to := from[i]
-			for to < len(r.held) && r.held[to].bucket < first+s.buckets.count {
+			for to < len(r.held) && r.held[to].bucket < first+g.buckets.count {
 				to++
 			}
 			parts[i] = r.held[from[i]:to]
 		}
 		if part := chosen(parts); len(part) > 0 {
-			v, is, err := s.f.result(added(part, s.f.add), t-w.length, t)
+			v, is, err := g.f.result(added(part, g.f.add), t-w.length, t)
 			if err != nil {
 				return nil, err
 			}

@@ -55,6 +55,10 @@ type Options struct {
 	Replica string
 	// MaxSamples bounds what one Select loads, 50 million when 0.
 	MaxSamples int
+	// GatherFrom is how much time a piece of a range has, from which on its samples are
+	// gathered in the store; those of shorter ones, of a few samples each, are sent, which
+	// costs less. 1 h when 0.
+	GatherFrom time.Duration
 	// Connections bounds those at a time, 8 when 0.
 	Connections int
 	Logger      *slog.Logger
@@ -114,6 +118,9 @@ func New(o Options) (*DB, error) {
 	}
 	if o.MaxSamples == 0 {
 		o.MaxSamples = 50_000_000
+	}
+	if o.GatherFrom == 0 {
+		o.GatherFrom = time.Hour
 	}
 	if o.Connections == 0 {
 		o.Connections = 8

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
@@ -88,41 +87,29 @@ func (q *querier) load(ctx context.Context, found map[uint64]labels.Labels, limi
 		slices.Sort(ids)
 		of, args = "id IN ("+joinIDs(ids)+")", nil
 	}
-	statement := "SELECT id, toUnixTimestamp64Milli(ts), v, e FROM samples WHERE " + timeCondition(mint, maxt) + " AND " + of + " ORDER BY id, ts"
-	rows, err := q.db.conn.Query(clickhouse.Context(ctx, clickhouse.WithBlockBufferSize(4)), statement, args...)
-	if err != nil {
-		return nil, q.db.wrap(ctx, "reading samples", err)
-	}
-	var (
-		set     []*series
-		current *series
-		last    uint64
-		n       int
-		id      uint64
-		ts, v   int64
-		e       int8
-	)
-	err = each(rows, func() error {
-		if err := rows.Scan(&id, &ts, &v, &e); err != nil {
-			return err
-		}
-		if current == nil || id != last {
+	var set []*series
+	by := make(map[uint64]*series, len(found))
+	n := 0
+	err := q.db.eachSample(ctx, timeCondition(mint, maxt)+" AND "+of, args, func(id uint64) func(int64, float64) error {
+		current := by[id]
+		if current == nil {
 			ls, is := found[id]
-			if !is {
-				return nil // appeared between the two statements
+			if !is { // appeared between the two statements
+				return func(int64, float64) error { return nil }
 			}
-			current, last = &series{labels: ls}, id
-			set = append(set, current)
+			current = &series{labels: ls}
+			set, by[id] = append(set, current), current
 		}
-		if k := len(current.times) - 1; k >= 0 && current.times[k] == ts {
-			current.values[k] = decode(v, e) // stored twice
+		return func(at int64, value float64) error {
+			if k := len(current.times); k > 0 && current.times[k-1] == at {
+				return nil // stored twice
+			}
+			if n++; n > q.db.options.MaxSamples {
+				return fmt.Errorf("%w: the query loads more than %d samples, ask for fewer series or less time", ErrTooMuch, q.db.options.MaxSamples)
+			}
+			current.times, current.values = append(current.times, at), append(current.values, value)
 			return nil
 		}
-		if n++; n > q.db.options.MaxSamples {
-			return fmt.Errorf("%w: the query loads more than %d samples, ask for fewer series or less time", ErrTooMuch, q.db.options.MaxSamples)
-		}
-		current.times, current.values = append(current.times, ts), append(current.values, decode(v, e))
-		return nil
 	})
 	if err != nil {
 		return nil, q.db.wrap(ctx, "reading samples", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/ClickHouse/ch-go/proto"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"mcloud"
@@ -125,6 +126,33 @@ func (db *DB) WriteSamples(ctx context.Context, token string, b Batch) error {
 	}
 	db.metrics.samples.Add(float64(kept))
 	return nil
+}
+
+// eachSample calls next for the samples that a condition selects: first it is asked, with
+// the series' id, who takes the series' samples from here on. Those of one series come in
+// the order of time, and as often as they are stored; the series take turns.
+func (db *DB) eachSample(ctx context.Context, where string, args []any, next func(id uint64) func(at int64, value float64) error) error {
+	var (
+		id    proto.ColUInt64
+		at, v proto.ColInt64
+		e     proto.ColInt8
+		last  uint64
+		take  func(int64, float64) error
+	)
+	into := proto.Results{{Data: &id}, {Data: &at}, {Data: &v}, {Data: &e}}
+	// The order is the key's, in which they are read without sorting.
+	statement := "SELECT id, toUnixTimestamp64Milli(ts), v, e FROM samples WHERE " + where + " ORDER BY " + bucket + ", id, ts"
+	return db.columns(ctx, statement, args, into, func(rows int) error {
+		for i := range rows {
+			if id[i] != last || take == nil {
+				last, take = id[i], next(id[i])
+			}
+			if err := take(at[i], decode(v[i], e[i])); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Count is the answer of CountCheck.

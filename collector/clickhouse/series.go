@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ClickHouse/ch-go/proto"
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
@@ -277,33 +278,33 @@ func (db *DB) storedSeries(ctx context.Context, ids map[uint64]struct{}, metrics
 // eachSeries calls f for each series that where selects, in no order, at most
 // limit of them unless it is 0.
 func (db *DB) eachSeries(ctx context.Context, where string, limit int, args []any, f func(id uint64, ls labels.Labels) error) error {
-	statement := "SELECT id, any(metric), any(labels) FROM series " + where + " GROUP BY id"
+	statement := "SELECT id, toString(any(metric)), CAST(mapKeys(any(labels)), 'Array(String)'), mapValues(any(labels)) FROM series " + where + " GROUP BY id"
 	if limit > 0 {
 		statement += " LIMIT " + strconv.Itoa(limit)
 	}
-	rows, err := db.conn.Query(ctx, statement, args...)
-	if err != nil {
-		return db.wrap(ctx, "looking for series", err)
-	}
+	var (
+		id     proto.ColUInt64
+		metric proto.ColStr
+		names  = new(proto.ColStr).Array()
+		values = new(proto.ColStr).Array()
+	)
 	b := labels.NewScratchBuilder(16)
-	err = each(rows, func() error {
-		var (
-			id     uint64
-			metric string
-			others map[string]string
-		)
-		if err := rows.Scan(&id, &metric, &others); err != nil {
-			return err
+	err := db.columns(ctx, statement, args, proto.Results{{Data: &id}, {Data: &metric}, {Data: names}, {Data: values}}, func(rows int) error {
+		at := 0
+		for i := range rows {
+			b.Reset()
+			if name := metric.Row(i); name != "" {
+				b.Add(model.MetricNameLabel, name)
+			}
+			for ; at < int(values.Offsets[i]); at++ {
+				b.Add(names.Data.Row(at), values.Data.Row(at))
+			}
+			b.Sort()
+			if err := f(id[i], b.Labels()); err != nil {
+				return err
+			}
 		}
-		b.Reset()
-		if metric != "" {
-			b.Add(model.MetricNameLabel, metric)
-		}
-		for name, value := range others {
-			b.Add(name, value)
-		}
-		b.Sort()
-		return f(id, b.Labels())
+		return nil
 	})
 	return db.wrap(ctx, "looking for series", err)
 }

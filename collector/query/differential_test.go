@@ -42,11 +42,15 @@ func TestDifferential(t *testing.T) {
 		expr, steps := g.expression(3), g.steps()
 		want := d.ask(t, d.plain, d.theirs, expr, steps)
 		values += want.values
-		for name, engine := range map[string]promql.QueryEngine{"without push-down": d.plain, "with push-down": d.pushing} {
-			got := d.ask(t, engine, d.ours, expr, steps)
+		for _, way := range []struct {
+			name   string
+			engine promql.QueryEngine
+			from   storage.Queryable
+		}{{"without push-down", d.plain, d.ours}, {"with push-down", d.pushing, d.ours}, {"with push-down, all gathered in the store", d.pushing, d.gathering}} {
+			got := d.ask(t, way.engine, way.from, expr, steps)
 			if diff := want.differs(got); diff != "" {
 				failed++
-				t.Errorf("query %d of seed %d, %s: %s\n\t%s\n\t%s", i, seed, name, steps, expr, diff)
+				t.Errorf("query %d of seed %d, %s: %s\n\t%s\n\t%s", i, seed, way.name, steps, expr, diff)
 			}
 		}
 		if failed > 10 {
@@ -100,6 +104,7 @@ const (
 type differential struct {
 	theirs         storage.Queryable
 	ours           *query.Queryable
+	gathering      *query.Queryable // no samples are sent to it
 	plain, pushing promql.QueryEngine
 	registry       *prometheus.Registry
 }
@@ -112,9 +117,13 @@ func newDifferential(t *testing.T, r *rand.Rand) *differential {
 	t.Cleanup(func() { _ = theirs.Close(); _ = hot.Close() })
 	tables := newTables(t, 10*365*24*time.Hour)
 	tables.now = func() time.Time { return time.UnixMilli(begin + 6*3600_000 + 1200_000) }
-	tables.registry = prometheus.NewRegistry()
+	registry := prometheus.NewRegistry()
+	tables.registry = registry
 	long := tables.open(t)
 	t.Cleanup(func() { _ = long.Close() })
+	tables.registry, tables.gatherFrom = nil, time.Millisecond
+	gathering := tables.open(t)
+	t.Cleanup(func() { _ = gathering.Close() })
 
 	everything, recent := theirs.Appender(context.Background()), hot.Appender(context.Background())
 	var batch clickhouse.Batch
@@ -146,8 +155,11 @@ func newDifferential(t *testing.T, r *rand.Rand) *differential {
 	if _, err := long.Roll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	d := &differential{theirs: theirs, registry: tables.registry}
+	d := &differential{theirs: theirs, registry: registry}
 	var err error
+	if d.gathering, err = query.New(query.Options{Hot: hot, LongTerm: gathering, Evaluator: gathering}); err != nil {
+		t.Fatal(err)
+	}
 	if d.ours, err = query.New(query.Options{Hot: hot, LongTerm: long, Evaluator: long, Registerer: d.registry}); err != nil {
 		t.Fatal(err)
 	}

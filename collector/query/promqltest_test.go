@@ -82,6 +82,8 @@ type tables struct {
 	replica   string
 	now       func() time.Time
 	registry  *prometheus.Registry // of what opens them next; nil for none
+	// gatherFrom is clickhouse.Options'.
+	gatherFrom time.Duration
 }
 
 func newTables(t testing.TB, retention time.Duration) *tables {
@@ -98,7 +100,7 @@ func newTables(t testing.TB, retention time.Duration) *tables {
 func (s *tables) open(t testing.TB) *clickhouse.DB {
 	t.Helper()
 	o := clickhouse.Options{URL: s.place.URL, Database: s.place.Database, User: s.place.User, Password: s.place.Password, CAFile: s.place.CAFile, Cluster: s.place.Cluster,
-		Replica: s.replica, Retention: clickhouse.Retention{Ages: clickhouse.Ages{Raw: s.retention, FiveMinutes: clickhouse.Forever}}, Now: s.now}
+		Replica: s.replica, Retention: clickhouse.Retention{Ages: clickhouse.Ages{Raw: s.retention, FiveMinutes: clickhouse.Forever}}, Now: s.now, GatherFrom: s.gatherFrom}
 	if s.registry != nil {
 		o.Registerer = s.registry
 	}
