@@ -94,10 +94,40 @@ func (o *ours) close() error {
 	return errors.Join(err, <-o.done)
 }
 
+// stocked are both with the sets' samples, up to the last midnight; a directory that was
+// filled on another day has those up to that day's.
+func stocked(ctx context.Context, dir string, days int, sets func(end time.Time) []dataset) (o *ours, theirs *tsdb.DB, end time.Time, err error) {
+	marker, blocks := filepath.Join(dir, "filled"), filepath.Join(dir, "prometheus")
+	end = time.Now().UTC().Truncate(24 * time.Hour)
+	filled, missing := os.ReadFile(marker)
+	if missing == nil {
+		if end, err = time.Parse(time.RFC3339, string(filled)); err != nil {
+			return nil, nil, end, fmt.Errorf("%s: %w", marker, err)
+		}
+	}
+	if o, err = openOurs(ctx, filepath.Join(dir, "store"), time.Duration(days+30)*24*time.Hour); err != nil {
+		return nil, nil, end, err
+	}
+	if missing != nil {
+		if err = fill(ctx, sets(end), o, blocks); err == nil {
+			err = os.WriteFile(marker, []byte(end.Format(time.RFC3339)), 0o600)
+		}
+	} else {
+		_, err = o.Roll(ctx) // what this version rolls up and the one that filled it did not
+	}
+	if err == nil {
+		theirs, err = openBlocks(blocks)
+	}
+	if err != nil {
+		return nil, nil, end, errors.Join(err, o.close())
+	}
+	return o, theirs, end, nil
+}
+
 // fill writes the same samples to both, a day at a time, and says what that cost.
-func fill(ctx context.Context, sets []dataset, o *ours, dir string) (*tsdb.DB, error) {
+func fill(ctx context.Context, sets []dataset, o *ours, dir string) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return nil, err
+		return err
 	}
 	quiet := slog.New(slog.DiscardHandler)
 	var samples int64
@@ -113,7 +143,7 @@ func fill(ctx context.Context, sets []dataset, o *ours, dir string) (*tsdb.DB, e
 			fmt.Fprintf(os.Stderr, "\rwriting %s: %s  ", d.name, until.Format(time.DateOnly))
 			block, err := tsdb.NewBlockWriter(quiet, dir, (25 * time.Hour).Milliseconds())
 			if err != nil {
-				return nil, err
+				return err
 			}
 			app := block.Appender(ctx)
 			var b clickhouse.Batch
@@ -137,29 +167,29 @@ func fill(ctx context.Context, sets []dataset, o *ours, dir string) (*tsdb.DB, e
 				began := now()
 				for k, v := range b.Value[first:] {
 					if _, err := app.Append(0, walkers[k].labels, at, v); err != nil {
-						return nil, err
+						return err
 					}
 				}
 				cost[0].add(began.since())
 				if len(b.Ref)+len(walkers) > clickhouse.MaxBatch {
 					if err := send(); err != nil {
-						return nil, err
+						return err
 					}
 				}
 				samples += int64(len(walkers))
 			}
 			if err := send(); err != nil {
-				return nil, err
+				return err
 			}
 			began := now()
 			if err := app.Commit(); err != nil {
-				return nil, err
+				return err
 			}
 			if _, err := block.Flush(ctx); err != nil {
-				return nil, err
+				return err
 			}
 			if err := block.Close(); err != nil {
-				return nil, err
+				return err
 			}
 			cost[0].add(began.since())
 		}
@@ -167,15 +197,20 @@ func fill(ctx context.Context, sets []dataset, o *ours, dir string) (*tsdb.DB, e
 	began := now()
 	units, err := o.Roll(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	rolled := began.since()
 	fmt.Fprintln(os.Stderr)
 	fmt.Printf("written: %.1f M samples; processor: store %.1f s, Prometheus's blocks without a log %.1f s; %d rollups of two hours %.1f s; on disk (merges may go on): store %s, Prometheus %s\n\n",
 		float64(samples)/1e6, cost[1].cpu.Seconds(), cost[0].cpu.Seconds(), units, rolled.cpu.Seconds(), sizeOf(filepath.Join(filepath.Dir(dir), "store")), sizeOf(dir))
+	return nil
+}
+
+// openBlocks opens what fill wrote for Prometheus.
+func openBlocks(dir string) (*tsdb.DB, error) {
 	options := tsdb.DefaultOptions()
 	options.RetentionDuration = 0
-	db, err := tsdb.Open(dir, quiet, nil, options, nil)
+	db, err := tsdb.Open(dir, slog.New(slog.DiscardHandler), nil, options, nil)
 	if err == nil {
 		db.DisableCompactions()
 	}

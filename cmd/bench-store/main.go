@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"syscall"
 	"time"
@@ -30,6 +31,7 @@ type size struct {
 	activeSeries, scrapes int // for ingest
 	diskSeries, diskHours int
 	only                  string
+	questions             *regexp.Regexp
 
 	memorySeries         string
 	memoryScrapes        int
@@ -63,8 +65,14 @@ func main() {
 	flag.IntVar(&s.yearSeries, "year-series", 300, "gauges, and as many counters, with a sample every 5 min")
 	flag.IntVar(&s.yearDays, "year-days", 365, "how long they are")
 	flag.StringVar(&s.only, "only", "", "ingest, memory, disk, labels, year or queries (default: all, one after the other)")
-	flag.StringVar(&s.dir, "dir", "", "an empty directory for the data (default: a temporary one)")
+	flag.StringVar(&s.dir, "dir", "", "directory for the data, which stays there with -only and is then asked again (default: a temporary one)")
+	pick := flag.String("questions", "", "regular expression of the questions to ask, as in the table's first column (default: all)")
 	flag.Parse()
+	var err error
+	if s.questions, err = regexp.Compile(*pick); err != nil {
+		fmt.Fprintln(os.Stderr, "bench-store: -questions:", err)
+		os.Exit(2)
+	}
 	if err := run(ctx, s); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "bench-store:", err)
 		os.Exit(1)
@@ -75,7 +83,8 @@ func run(ctx context.Context, s size) (err error) {
 	if s.longDays < 30 {
 		return errors.New("-long-days: at least 30, one query asks for as many")
 	}
-	if s.dir == "" {
+	keep := s.dir != ""
+	if !keep {
 		if s.dir, err = os.MkdirTemp("", "bench-store-"); err != nil {
 			return err
 		}
@@ -92,6 +101,9 @@ func run(ctx context.Context, s size) (err error) {
 		dir := filepath.Join(s.dir, part.name)
 		if err := part.run(ctx, s, dir); err != nil {
 			return fmt.Errorf("%s: %w", part.name, err)
+		}
+		if s.only != "" && keep {
+			continue
 		}
 		if err := os.RemoveAll(dir); err != nil { // so that no more than one part's is on disk
 			return err
@@ -121,20 +133,20 @@ var parts = []part{
 func queries(ctx context.Context, s size, dir string) (err error) {
 	fmt.Printf("data: %d series × %d h at 15 s and %d series × %d d at 60 s, half counters, half gauges; peer: Prometheus v0.315.0's TSDB, blocks of one day, in the same process\n",
 		s.wideSeries, s.wideHours, s.longSeries, s.longDays)
-	end := time.Now().UTC().Truncate(24 * time.Hour)
-	sets := []dataset{
-		{name: "wide", series: s.wideSeries, from: end.Add(-time.Duration(s.wideHours) * time.Hour), to: end, interval: 15 * time.Second},
-		{name: "long", series: s.longSeries, from: end.Add(-time.Duration(s.longDays) * 24 * time.Hour), to: end, interval: time.Minute},
-	}
-	ours, err := openOurs(ctx, filepath.Join(dir, "store"), time.Duration(s.longDays+30)*24*time.Hour)
+	ours, theirs, end, err := stocked(ctx, dir, s.longDays, func(end time.Time) []dataset {
+		return []dataset{
+			{name: "wide", series: s.wideSeries, from: end.Add(-time.Duration(s.wideHours) * time.Hour), to: end, interval: 15 * time.Second},
+			{name: "long", series: s.longSeries, from: end.Add(-time.Duration(s.longDays) * 24 * time.Hour), to: end, interval: time.Minute},
+		}
+	})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, ours.close()) }()
-	theirs, err := fill(ctx, sets, ours, filepath.Join(dir, "prometheus"))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, theirs.Close()) }()
-	return compare(ctx, questions(s, end), theirs, ours, s.rounds)
+	defer func() { err = errors.Join(err, theirs.Close(), ours.close()) }()
+	return compare(ctx, s.picked(questions(s, end)), theirs, ours, s.rounds)
+}
+
+// picked are the questions that -questions names.
+func (s size) picked(all []question) []question {
+	return slices.DeleteFunc(all, func(q question) bool { return !s.questions.MatchString(q.what) })
 }

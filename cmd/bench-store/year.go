@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 )
 
@@ -25,20 +24,14 @@ func yearQuestions(s size, end time.Time) []question {
 // year fills both with a year and asks.
 func year(ctx context.Context, s size, dir string) (err error) {
 	fmt.Printf("year: %d gauges and %d counters × %d d at 5 min; peer: Prometheus's TSDB, blocks of one day, in the same process\n", s.yearSeries, s.yearSeries, s.yearDays)
-	end := time.Now().UTC().Truncate(24 * time.Hour)
-	long := time.Duration(s.yearDays) * 24 * time.Hour
-	ours, err := openOurs(ctx, filepath.Join(dir, "store"), long+30*24*time.Hour)
+	ours, theirs, end, err := stocked(ctx, dir, s.yearDays, func(end time.Time) []dataset {
+		return []dataset{{name: "year", series: 2 * s.yearSeries, from: end.Add(-time.Duration(s.yearDays) * 24 * time.Hour), to: end, interval: 5 * time.Minute}}
+	})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, ours.close()) }()
-	sets := []dataset{{name: "year", series: 2 * s.yearSeries, from: end.Add(-long), to: end, interval: 5 * time.Minute}}
-	theirs, err := fill(ctx, sets, ours, filepath.Join(dir, "prometheus"))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, theirs.Close()) }()
-	if err := compare(ctx, yearQuestions(s, end), theirs, ours, s.rounds); err != nil {
+	defer func() { err = errors.Join(err, theirs.Close(), ours.close()) }()
+	if err := compare(ctx, s.picked(yearQuestions(s, end)), theirs, ours, s.rounds); err != nil {
 		return err
 	}
 	fmt.Println()
