@@ -88,6 +88,8 @@ func load(path string) (err error) {
 type connection struct {
 	c        unsafe.Pointer // chdb_connection *
 	database string         // the current one, "" when unknown
+	comment  string         // the log_comment by which its statements are stopped
+	applied  settings       // beside the pool's
 }
 
 // errConnect says that the engine refused to open its data; it prints the

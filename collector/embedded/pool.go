@@ -47,7 +47,8 @@ func (p *pool) open() (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := c.exec(p.base.set()); err != nil {
+	c.comment = fmt.Sprintf("mcloud-%d", p.last.Add(1))
+	if _, err := c.exec(append(p.base[:len(p.base):len(p.base)], setting{"log_comment", c.comment}).set()); err != nil {
 		c.close()
 		return nil, fmt.Errorf("settings: %w", err)
 	}
@@ -76,9 +77,7 @@ func (p *pool) close() {
 type lease struct {
 	*connection
 	pool    *pool
-	set     settings // to be put back
-	lasting bool
-	comment string
+	lasting bool // the statement changes the connection
 	watch   chan struct{}
 	watched chan struct{}
 }
@@ -96,7 +95,7 @@ func (p *pool) take(ctx context.Context, database string, set settings) (*lease,
 	case <-wait.C:
 		return nil, exceptionf(codeTooMany, "TOO_MANY_SIMULTANEOUS_QUERIES", "all %d connections of the embedded store were busy for %s", cap(p.idle), p.wait)
 	}
-	l := &lease{connection: c, pool: p, set: set, comment: fmt.Sprintf("mcloud-%d", p.last.Add(1)), watch: make(chan struct{}), watched: make(chan struct{})}
+	l := &lease{connection: c, pool: p, watch: make(chan struct{}), watched: make(chan struct{})}
 	if c.database != database {
 		c.database = ""
 		if _, err := c.exec("USE " + quoteName(database)); err != nil {
@@ -105,9 +104,8 @@ func (p *pool) take(ctx context.Context, database string, set settings) (*lease,
 		}
 		c.database = database
 	}
-	if _, err := c.exec(append(set[:len(set):len(set)], setting{"log_comment", l.comment}).set()); err != nil {
-		l.putBack()
-		p.idle <- c
+	if err := c.apply(set, p.base); err != nil {
+		p.renew(c)
 		return nil, err
 	}
 	go l.guard(ctx)
@@ -146,37 +144,56 @@ func (p *pool) kill(comment string) {
 	}
 }
 
-// release gives the connection back in the state it was in.
+// release gives the connection back. Its settings stay until a request has others: most
+// have the same ones, and a SET costs about as much as a small question.
 func (l *lease) release() {
 	close(l.watch)
 	<-l.watched
-	if !l.lasting && l.putBack() == nil {
+	if !l.lasting {
 		l.pool.idle <- l.connection
 		return
 	}
 	// SET, USE and temporary tables end with their request, as in a server's
 	// HTTP interface without a session: the connection is replaced.
-	fresh, err := l.pool.open()
-	if err != nil {
-		fresh = l.connection // better a used one than one fewer for ever
-	} else {
-		l.close()
-	}
-	l.pool.idle <- fresh
+	l.pool.renew(l.connection)
 }
 
-func (l *lease) putBack() error {
-	if len(l.set) == 0 {
+// renew puts a fresh connection in the place of one whose state is not known.
+func (p *pool) renew(c *connection) {
+	fresh, err := p.open()
+	if err != nil {
+		fresh = c // better a used one than one fewer for ever
+	} else {
+		c.close()
+	}
+	p.idle <- fresh
+}
+
+// apply makes the connection's settings those of base and, over them, set.
+func (c *connection) apply(set, base settings) error {
+	var changes []string
+	for _, s := range set {
+		if value, is := c.applied.of(s.name); !is || value != s.value {
+			changes = append(changes, s.name+" = "+quote(s.value))
+		}
+	}
+	for _, s := range c.applied {
+		if _, is := set.of(s.name); is {
+			continue
+		}
+		if value, is := base.of(s.name); is {
+			changes = append(changes, s.name+" = "+quote(value))
+		} else {
+			changes = append(changes, s.name+" = DEFAULT")
+		}
+	}
+	if len(changes) == 0 {
 		return nil
 	}
-	names := make([]string, len(l.set))
-	for i, s := range l.set {
-		names[i] = s.name + " = DEFAULT"
+	_, err := c.exec("SET " + strings.Join(changes, ", "))
+	if err == nil {
+		c.applied = set
 	}
-	if _, err := l.exec("SET " + strings.Join(names, ", ")); err != nil {
-		return err
-	}
-	_, err := l.exec(l.pool.base.set())
 	return err
 }
 
@@ -184,6 +201,16 @@ func (l *lease) putBack() error {
 type setting struct{ name, value string }
 
 type settings []setting
+
+// of is the value of a setting, and whether it is there.
+func (s settings) of(name string) (value string, is bool) {
+	for _, one := range s {
+		if one.name == name {
+			return one.value, true
+		}
+	}
+	return "", false
+}
 
 func (s settings) set() string {
 	var b strings.Builder
