@@ -214,18 +214,12 @@ func (db *DB) gather(ctx context.Context, function string, from sources, of stri
 	if !from.streamed {
 		return db.readBuckets(ctx, "SELECT id, "+number+" AS bucket, "+g.f.samples+" FROM samples WHERE "+where+" GROUP BY id, bucket ORDER BY id, bucket", args, count, answers)
 	}
-	return db.eachSample(ctx, where, args, func(id uint64) func(at int64, v float64) error {
+	return db.eachRun(ctx, where, args, func(id uint64, at []int64, values []float64) error {
 		s := answers.of[id]
-		if s == nil { // it appeared between two statements
-			return func(int64, float64) error { return nil }
+		if s == nil {
+			return nil // it appeared between two statements
 		}
-		return func(at int64, v float64) error {
-			before := s.end
-			if s.take(&answers.gathering, at, v); s.end != before {
-				return count(1)
-			}
-			return nil
-		}
+		return count(s.take(&answers.gathering, at, values))
 	})
 }
 

@@ -90,26 +90,25 @@ func (q *querier) load(ctx context.Context, found map[uint64]labels.Labels, limi
 	var set []*series
 	by := make(map[uint64]*series, len(found))
 	n := 0
-	err := q.db.eachSample(ctx, timeCondition(mint, maxt)+" AND "+of, args, func(id uint64) func(int64, float64) error {
+	err := q.db.eachRun(ctx, timeCondition(mint, maxt)+" AND "+of, args, func(id uint64, at []int64, values []float64) error {
 		current := by[id]
 		if current == nil {
 			ls, is := found[id]
-			if !is { // appeared between the two statements
-				return func(int64, float64) error { return nil }
+			if !is {
+				return nil // appeared between the two statements
 			}
 			current = &series{labels: ls}
 			set, by[id] = append(set, current), current
 		}
-		return func(at int64, value float64) error {
-			if k := len(current.times); k > 0 && current.times[k-1] == at {
-				return nil // stored twice
-			}
-			if n++; n > q.db.options.MaxSamples {
-				return fmt.Errorf("%w: the query loads more than %d samples, ask for fewer series or less time", ErrTooMuch, q.db.options.MaxSamples)
-			}
-			current.times, current.values = append(current.times, at), append(current.values, value)
-			return nil
+		if n += len(at); n > q.db.options.MaxSamples {
+			return fmt.Errorf("%w: the query loads more than %d samples, ask for fewer series or less time", ErrTooMuch, q.db.options.MaxSamples)
 		}
+		for i, t := range at {
+			if k := len(current.times); k == 0 || current.times[k-1] != t { // else it is stored twice
+				current.times, current.values = append(current.times, t), append(current.values, values[i])
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, q.db.wrap(ctx, "reading samples", err)

@@ -128,28 +128,33 @@ func (db *DB) WriteSamples(ctx context.Context, token string, b Batch) error {
 	return nil
 }
 
-// eachSample calls next for the samples that a condition selects: first it is asked, with
-// the series' id, who takes the series' samples from here on. Those of one series come in
-// the order of time, and as often as they are stored; the series take turns.
-func (db *DB) eachSample(ctx context.Context, where string, args []any, next func(id uint64) func(at int64, value float64) error) error {
+// eachRun reads the samples that a condition selects, and calls f for runs of one series:
+// those come in the order of time, and a sample as often as it is stored; the series take
+// turns. The slices are f's until it returns.
+func (db *DB) eachRun(ctx context.Context, where string, args []any, f func(id uint64, at []int64, values []float64) error) error {
 	var (
-		id    proto.ColUInt64
-		at, v proto.ColInt64
-		e     proto.ColInt8
-		last  uint64
-		take  func(int64, float64) error
+		id     proto.ColUInt64
+		at, v  proto.ColInt64
+		e      proto.ColInt8
+		values []float64
 	)
 	into := proto.Results{{Data: &id}, {Data: &at}, {Data: &v}, {Data: &e}}
 	// The order is the key's, in which they are read without sorting.
 	statement := "SELECT id, toUnixTimestamp64Milli(ts), v, e FROM samples WHERE " + where + " ORDER BY " + bucket + ", id, ts"
 	return db.columns(ctx, statement, args, into, func(rows int) error {
+		values = values[:0]
 		for i := range rows {
-			if id[i] != last || take == nil {
-				last, take = id[i], next(id[i])
+			values = append(values, decode(v[i], e[i]))
+		}
+		for begin := 0; begin < rows; {
+			end := begin + 1
+			for end < rows && id[end] == id[begin] {
+				end++
 			}
-			if err := take(at[i], decode(v[i], e[i])); err != nil {
+			if err := f(id[begin], at[begin:end], values[begin:end]); err != nil {
 				return err
 			}
+			begin = end
 		}
 		return nil
 	})

@@ -47,22 +47,26 @@ func (s *sliding) add(g *gathering, bucket int, of gathered) {
 	s.held = append(s.held, numbered{bucket, of})
 }
 
-// take takes the next sample; one of the same time as the last is the same sample.
-func (s *sliding) take(g *gathering, at int64, v float64) {
-	if s.open.n > 0 && at <= s.end {
-		if at > s.last {
-			s.last = at
-			g.f.take(&s.open.gathered, at, v)
+// take takes the next samples, and returns how many buckets they began. One of the same
+// time as the last is the same sample.
+func (s *sliding) take(g *gathering, at []int64, values []float64) (begun int) {
+	for i, t := range at {
+		switch {
+		case s.open.n > 0 && t <= s.last:
+			continue
+		case s.open.n == 0 || t > s.end:
+			s.close(g)
+			bucket, end := g.bucket(t)
+			if bucket < 0 {
+				continue
+			}
+			s.open.bucket, s.end = bucket, end
+			begun++
 		}
-		return
+		s.last = t
+		g.f.take(&s.open.gathered, t, values[i])
 	}
-	s.close(g)
-	bucket, end := g.bucket(at)
-	if bucket < 0 {
-		return
-	}
-	s.open, s.end, s.last = numbered{bucket: bucket}, end, at
-	g.f.take(&s.open.gathered, at, v)
+	return begun
 }
 
 // close ends the bucket that samples are taken into.
@@ -103,7 +107,10 @@ func (s *sliding) until(g *gathering, bucket int) {
 		for from < len(s.held) && s.held[from].bucket < first {
 			from++
 		}
-		if s.held = s.held[from:]; len(s.held) == 0 {
+		if from > 0 { // in place: what is held is as little as a window
+			s.held = s.held[:copy(s.held, s.held[from:])]
+		}
+		if len(s.held) == 0 {
 			// Nothing is there for the windows up to the bucket.
 			if bucket == math.MaxInt {
 				s.next = n
@@ -125,6 +132,10 @@ func (s *sliding) until(g *gathering, bucket int) {
 		case errors.Is(err, ErrInexact):
 			s.inexact, s.held = err, nil
 		case is:
+			if s.done.times == nil {
+				room := min(n-s.next, 512)
+				s.done.times, s.done.values = make([]int64, 0, room), make([]float64, 0, room)
+			}
 			s.done.times, s.done.values = append(s.done.times, t), append(s.done.values, v)
 		}
 	}

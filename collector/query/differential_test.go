@@ -169,7 +169,7 @@ func newDifferential(t *testing.T, r *rand.Rand) *differential {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = engine.Close() })
-	d.plain, d.pushing = engine, &query.PushDown{QueryEngine: engine, Parser: p, MinWindow: 1}
+	d.plain, d.pushing = engine, &query.PushDown{QueryEngine: engine, Parser: p, MinStep: 1}
 	return d
 }
 

@@ -49,7 +49,7 @@ func TestPrometheusScripts(t *testing.T) {
 			engine := promqltest.NewTestEngine(t, false, 0, promqltest.DefaultMaxSamplesPerQuery)
 			j := &judge{theirs: engine, ours: engine}
 			if way.pushDown {
-				j.ours = &query.PushDown{QueryEngine: engine, Parser: parser.NewParser(promqltest.TestParserOpts), MinWindow: 1, DelayedNames: true}
+				j.ours = &query.PushDown{QueryEngine: engine, Parser: parser.NewParser(promqltest.TestParserOpts), MinStep: 1, DelayedNames: true}
 			}
 			// Scripts begin in 1970, and the tables' times end in 2106.
 			tables := newTables(t, 45_000*24*time.Hour)

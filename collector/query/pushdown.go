@@ -43,10 +43,9 @@ type Evaluator interface {
 type PushDown struct {
 	promql.QueryEngine // does the rest
 	Parser             parser.Parser
-	// MinWindow is the shortest range that is left to the store, and the shortest step at
-	// which it is asked for single samples (10 min): fewer samples cost more to compute
-	// than to send.
-	MinWindow time.Duration
+	// MinStep is the shortest step at which the store is asked for single samples (10 min):
+	// at shorter ones nearly all samples that it has are sent anyway.
+	MinStep time.Duration
 	// Lookback is the engine's (5 min).
 	Lookback time.Duration
 	// DelayedNames says that the engine removes metric names at the end of a query; then
@@ -167,7 +166,7 @@ func (p *PushDown) candidates(q *Queryable, expr string, g grid, lookback time.D
 					return nil
 				}
 			}
-			if g.step < p.minWindow().Milliseconds() || !q.opts.Evaluator.CanOverTime("") {
+			if g.step < p.minStep().Milliseconds() || !q.opts.Evaluator.CanOverTime("") {
 				return nil
 			}
 			one.window, one.selector, selector, one.plain = lookback.Milliseconds(), n, n, true
@@ -210,8 +209,6 @@ func (p *PushDown) candidate(one *call, selector parser.Expr, path []parser.Node
 	case one.name == "":
 		// Series of several metrics may be the same without their names, which is an error.
 		return "several metrics"
-	case one.function != "" && one.window < p.minWindow().Milliseconds():
-		return "short range"
 	}
 	for i, above := range path {
 		switch n := above.(type) {
@@ -230,9 +227,9 @@ func (p *PushDown) candidate(one *call, selector parser.Expr, path []parser.Node
 	return ""
 }
 
-func (p *PushDown) minWindow() time.Duration {
-	if p.MinWindow > 0 {
-		return p.MinWindow
+func (p *PushDown) minStep() time.Duration {
+	if p.MinStep > 0 {
+		return p.MinStep
 	}
 	return 10 * time.Minute
 }
@@ -385,8 +382,13 @@ func joined(long []storage.Series, offset int64, late promql.Matrix, g grid) []s
 		return l
 	}
 	var it chunkenc.Iterator
+	room := 1
+	if g.step > 0 {
+		room = min(int((g.end-g.start)/g.step)+1, 512)
+	}
 	for _, s := range long {
 		l := of(s.Labels())
+		l.points = make([]promql.FPoint, 0, room)
 		it = s.Iterator(it)
 		for it.Next() == chunkenc.ValFloat {
 			t, v := it.At()
@@ -397,22 +399,32 @@ func joined(long []storage.Series, offset int64, late promql.Matrix, g grid) []s
 		l := of(s.Metric.Copy())
 		l.points = append(l.points, s.Floats...)
 	}
-	stale := math.Float64frombits(value.StaleNaN)
 	all := make([]storage.Series, 0, len(lines))
 	for _, l := range lines {
-		c := &computed{labels: l.labels}
-		for _, p := range l.points {
-			if n := len(c.points); n > 0 && p.T > c.points[n-1].T+g.step {
-				c.points = append(c.points, promql.FPoint{T: c.points[n-1].T + g.step, F: stale})
-			}
-			c.points = append(c.points, p)
-		}
-		if n := len(c.points); n > 0 && c.points[n-1].T < g.end {
-			c.points = append(c.points, promql.FPoint{T: c.points[n-1].T + g.step, F: stale})
-		}
-		all = append(all, c)
+		all = append(all, &computed{labels: l.labels, points: marked(l.points, g)})
 	}
 	return all
+}
+
+// marked puts a stale marker after each point that is not followed by one a step later.
+func marked(all []promql.FPoint, g grid) []promql.FPoint {
+	missing := 0
+	for i, p := range all {
+		if i+1 < len(all) && all[i+1].T > p.T+g.step || i+1 == len(all) && p.T < g.end {
+			missing++
+		}
+	}
+	if missing == 0 {
+		return all
+	}
+	with := make([]promql.FPoint, 0, len(all)+missing)
+	for i, p := range all {
+		with = append(with, p)
+		if i+1 < len(all) && all[i+1].T > p.T+g.step || i+1 == len(all) && p.T < g.end {
+			with = append(with, promql.FPoint{T: p.T + g.step, F: math.Float64frombits(value.StaleNaN)})
+		}
+	}
+	return with
 }
 
 // computed is a storage.Series.
