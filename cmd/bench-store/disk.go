@@ -69,7 +69,7 @@ func disk(ctx context.Context, series, hours int, dir string) (err error) {
 	}
 	rolled := began.since()
 	fmt.Printf("disk: %d series × %d h at 15 s, %.1f M samples, merged\n", series, hours, float64(samples)/1e6)
-	for _, table := range []string{"samples", "rollup_5m", "rollup_1h", "series", "label_index"} {
+	for _, table := range []string{"samples", "rollup_5m", "rollup_1h", "rollup_1d", "series", "label_index"} {
 		if _, err := statement(ctx, ours.store.URL(), "OPTIMIZE TABLE mcloud."+table+" FINAL"); err != nil {
 			return err
 		}

@@ -66,7 +66,7 @@ type BackupTable struct {
 }
 
 // frozenLast are the tables whose order of freezing matters.
-var frozenLast = []string{"rollup_5m", "rollup_1h", "samples", unitsTable, "series", "label_index"}
+var frozenLast = []string{"rollup_1d", "rollup_5m", "rollup_1h", "samples", unitsTable, "series", "label_index"}
 
 const unitsTable = "rollup_units"
 

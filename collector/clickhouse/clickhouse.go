@@ -80,6 +80,7 @@ type DB struct {
 	series      registry
 	inventories inventories
 	marker      marker
+	days        wholeDays
 	metrics     metrics
 }
 
@@ -140,6 +141,7 @@ func New(o Options) (*DB, error) {
 	db.series.init()
 	db.inventories.init()
 	db.marker.init()
+	db.days.first = 1
 	if err := db.metrics.init(o.Registerer); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}

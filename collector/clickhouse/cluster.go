@@ -26,7 +26,7 @@ import (
 // who writes waits for all replicas in between, see sync.
 
 // sharded are the tables of numbers.
-var sharded = map[string]bool{"samples": true, "rollup_5m": true, "rollup_1h": true}
+var sharded = map[string]bool{"samples": true, "rollup_5m": true, "rollup_1h": true, "rollup_1d": true}
 
 // settings of every statement on a cluster.
 func clusterSettings() clickhouse.Settings {

@@ -149,7 +149,16 @@ func (db *DB) sources(ctx context.Context, function string, w windows, b buckets
 	rawSince, fiveMinutesSince := db.options.Retention.since(db.now())
 	s := sources{from: from, until: from, to: to, gone: rawSince, streamed: b.width < db.options.GatherFrom.Milliseconds()}
 	r := rollupFor(function, w, b)
-	if r.table == "rollup_5m" && from < fiveMinutesSince {
+	if r == days {
+		have, err := db.haveDays(ctx, from, to)
+		if err != nil {
+			return s, err
+		}
+		if !have {
+			r = hours
+		}
+	}
+	if r == fiveMinutes && from < fiveMinutesSince {
 		return s, gone(rawSince)
 	}
 	if r.width == 0 {
@@ -260,9 +269,15 @@ type rollup struct {
 	width int64
 }
 
+var (
+	fiveMinutes = rollup{"rollup_5m", 300_000}
+	hours       = rollup{"rollup_1h", 3600_000}
+	days        = rollup{"rollup_1d", dayMillis}
+)
+
 // days narrows a range of rows by the first column of the table's key.
 func (r rollup) days(from, to int64) string {
-	if r.table != "rollup_5m" {
+	if r != fiveMinutes {
 		return ""
 	}
 	return fmt.Sprintf(" AND intDiv(toUnixTimestamp(t), 86400) BETWEEN %d AND %d", max(from, 0)/dayMillis, to/dayMillis)
@@ -271,7 +286,7 @@ func (r rollup) days(from, to int64) string {
 // rollupFor is the coarsest table in which windows are whole rows. The latest sample is
 // also that of a longer row: its time says whether it is recent enough.
 func rollupFor(function string, w windows, b buckets) rollup {
-	for _, r := range []rollup{{"rollup_1h", 3600_000}, {"rollup_5m", 300_000}} {
+	for _, r := range []rollup{days, hours, fiveMinutes} {
 		if function == latest && w.length <= r.width && b.period > 0 && w.start%r.width == 0 && b.period%r.width == 0 {
 			return r
 		}

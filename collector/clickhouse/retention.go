@@ -128,6 +128,7 @@ var agedTables = []aged{
 	{"samples", weekEnd, func(a Ages) time.Duration { return a.Raw }, func(end int64) string { return timeCondition(end-weekMillis, end-1) }},
 	{"rollup_5m", monthEnd, func(a Ages) time.Duration { return a.FiveMinutes }, monthOfRows},
 	{"rollup_1h", monthEnd, func(a Ages) time.Duration { return a.Hour }, monthOfRows},
+	{"rollup_1d", monthEnd, func(a Ages) time.Duration { return a.Hour }, monthOfRows},
 	{"series", monthEnd, longest, nil},
 	{"label_index", monthEnd, longest, nil},
 	{"slow_queries", monthEnd, func(Ages) time.Duration { return slowQueryAge }, nil},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -45,7 +46,7 @@ func (db *DB) Roll(ctx context.Context) (units int, err error) {
 		}
 		all = all[n:]
 	}
-	return units, nil
+	return units, db.rollMissingDays(ctx)
 }
 
 func moment(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339) }
@@ -174,16 +175,22 @@ func (db *DB) roll(ctx context.Context, s stretch) error {
 		}
 	}
 	for _, ids := range ranges {
-		for _, step := range []struct{ table, statement string }{{"rollup_5m", rollSamples(s, ids)}, {"rollup_1h", rollRollups(s, ids)}} {
+		step := rollupStep{from: fiveMinutes, to: hours, begin: s.first().start(), end: s.last().end()}
+		for _, into := range []struct{ table, statement string }{{fiveMinutes.table, rollSamples(s, ids)}, {hours.table, step.statement(ids)}} {
 			bounded, cancel := context.WithTimeout(ctx, db.options.ReadTimeout)
-			err := db.wrap(bounded, "computing rollups", db.conn.Exec(bounded, step.statement))
+			err := db.wrap(bounded, "computing rollups", db.conn.Exec(bounded, into.statement))
 			cancel()
 			if err == nil {
-				err = db.sync(ctx, step.table)
+				err = db.sync(ctx, into.table)
 			}
 			if err != nil {
 				return err
 			}
+		}
+	}
+	if ranges != nil {
+		if err := db.rollDays(ctx, s.first().day(), s.last().day(), s.ids); err != nil {
+			return err
 		}
 	}
 	bounded, cancel := context.WithTimeout(ctx, db.options.WriteTimeout)
@@ -282,13 +289,25 @@ FROM (` + layers(`
 	) + `)`
 }
 
-// rollRollups is the statement that computes rollup_1h for a stretch from its rows
-// of rollup_5m. w are those with samples, as tuples of columns; d and f their
-// sum, min, max, first, last and fell as integers of one exponent or as floats.
-func rollRollups(s stretch, ids string) string {
-	from, to := s.first().start()/1000, s.last().end()/1000
-	return `INSERT INTO rollup_1h ` + rollupColumns + `
-SELECT id, toDateTime(k * 3600, 'UTC'), seen, n, z[-1].3,
+// rollupStep computes rows of one table of rollups from those of a finer one, of
+// (begin, end] in milliseconds.
+type rollupStep struct {
+	from, to   rollup
+	begin, end int64
+}
+
+// condition selects the rows that it reads.
+func (s rollupStep) condition() string {
+	return fmt.Sprintf("t > toDateTime(%d, 'UTC') AND t <= toDateTime(%d, 'UTC')%s", s.begin/1000, s.end/1000, s.from.days(s.begin, s.end))
+}
+
+// statement computes the rows of the series that a condition selects. w are those that it
+// is made of with samples, as tuples of columns; d and f their sum, min, max, first, last
+// and fell as integers of one exponent or as floats.
+func (s rollupStep) statement(ids string) string {
+	width := strconv.FormatInt(s.to.width/1000, 10)
+	return `INSERT INTO ` + s.to.table + ` ` + rollupColumns + `
+SELECT id, toDateTime(k * ` + width + `, 'UTC'), seen, n, z[-1].3,
 	multiIf(n = 0, 0, decimal, top, 127),
 	if(decimal, arraySum(d.1), reinterpretAsInt64(if(isFinite(arraySum(f.1)), arrayReduce('sumKahan', f.1), arraySum(f.1)))),
 	if(decimal, arrayMin(d.2), reinterpretAsInt64(if(empty(lo), nan, arrayMin(lo)))),
@@ -299,10 +318,10 @@ SELECT id, toDateTime(k * 3600, 'UTC'), seen, n, z[-1].3,
 		reinterpretAsInt64(arraySum(f.6) + arraySum(` + fall + `, arrayPopBack(f.5), arrayPopFront(f.4)))),
 	w[1].11, w[-1].12
 FROM (` + layers(`
-	SELECT id, intDiv(toUnixTimestamp(t) + 3599, 3600) AS k, sum(seen) AS seen,
+	SELECT id, intDiv(toUnixTimestamp(t) + `+width+` - 1, `+width+`) AS k, sum(seen) AS seen,
 		arraySort(x -> x.1, groupArray((t, n, stale, e, v_sum, v_min, v_max, v_first, v_last, v_fell, first_ts, last_ts))) AS z
-	FROM rollup_5m FINAL
-	WHERE `+fmt.Sprintf("intDiv(toUnixTimestamp(t), 86400) BETWEEN %d AND %d AND t > toDateTime(%d, 'UTC') AND t <= toDateTime(%d, 'UTC')", from/86400, to/86400, from, to)+ids+`
+	FROM `+s.from.table+` FINAL
+	WHERE `+s.condition()+ids+`
 	GROUP BY id, k
 `,
 		`arrayFilter(x -> x.2 > 0, z) AS w`,
@@ -316,7 +335,7 @@ FROM (` + layers(`
 	) + `)`
 }
 
-// number is a column of a tuple x of rollRollups as a float.
+// number is a column of a tuple x of a rollupStep as a float.
 func number(column string) string {
 	return "if(x.4 = 127, reinterpretAsFloat64(" + column + "), " + column + " / intExp10(x.4))"
 }

@@ -134,7 +134,7 @@ func checkRollups(t *testing.T, db *DB) {
 	for _, c := range []struct {
 		table string
 		width int64
-	}{{"rollup_5m", 300_000}, {"rollup_1h", 3_600_000}} {
+	}{{"rollup_5m", 300_000}, {"rollup_1h", 3_600_000}, {"rollup_1d", dayMillis}} {
 		want, got := bucketed(all, c.width), rollupsOf(t, db, c.table)
 		wrong := 0
 		for k, w := range want {
