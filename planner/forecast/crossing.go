@@ -58,7 +58,7 @@ func (r Result) crossing(now float64, limits func(path int) []float64) Crossing 
 		at := r.To
 		return Crossing{State: Over, P10: &at, P50: &at, P90: &at, Until: at, Probability: 1}
 	}
-	if !r.Forecasted() {
+	if len(r.paths) == 0 {
 		return Crossing{State: Unknown}
 	}
 	first := make([]int, len(r.paths))
