@@ -23,6 +23,17 @@ type demand struct {
 	points []forecast.Point
 	read   time.Duration // the step it was read at
 	err    error         // why there is none
+	// made is its forecast where that has been made already, so that it adds up with
+	// others.
+	made *forecast.Result
+}
+
+// foresee forecasts d beyond the lead time of what would be bought.
+func (p *Planner) foresee(d demand, leadTime time.Duration) (forecast.Result, error) {
+	if d.made != nil {
+		return *d.made, nil
+	}
+	return forecast.New(d.series(), forecast.Options{Horizon: max(p.o.Horizon, leadTime+p.o.Runway)})
 }
 
 func (d demand) series() forecast.Series {
@@ -31,6 +42,15 @@ func (d demand) series() forecast.Series {
 	}
 	span := d.points[len(d.points)-1].Time.Sub(d.points[0].Time)
 	return forecast.Grid(d.points, gridStep(d.read, span))
+}
+
+// zoneDemands reads what was allocated in each zone, by zone and resource class.
+func (p *Planner) zoneDemands(ctx context.Context, cache *historyCache, sums []capacity.ZoneSum, hosts map[string][]string, at time.Time) map[string]map[string]demand {
+	all := make(map[string]map[string]demand, len(sums))
+	for _, z := range sums {
+		all[z.Zone] = p.zoneDemand(ctx, cache, hosts[z.Zone], at)
+	}
+	return all
 }
 
 // zoneDemand reads what was allocated in a zone, by resource class: the sum over

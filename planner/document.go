@@ -19,8 +19,10 @@ func (p *Planner) document(ctx context.Context, seen *observation, cache *histor
 	}
 	hosts := p.hostsByZone(ctx, seen)
 	sums := capacity.Zones(seen.cloud)
+	demands := p.zoneDemands(ctx, cache, sums, hosts, seen.at)
+	d.Hierarchies = p.allocationHierarchies(ctx, seen, cache, hosts, demands)
 	for _, sum := range sums {
-		d.Zones = append(d.Zones, p.zone(ctx, seen, cache, sum, hosts[sum.Zone]))
+		d.Zones = append(d.Zones, p.zone(seen, sum, demands[sum.Zone]))
 	}
 	d.Total = capacity.Total(sums)
 	d.RealUse = p.realUse(ctx, seen, cache)
@@ -28,6 +30,7 @@ func (p *Planner) document(ctx context.Context, seen *observation, cache *histor
 	for _, t := range p.o.Tiers {
 		d.Tiers = append(d.Tiers, p.tier(ctx, seen, cache, t))
 	}
+	d.Hierarchies = append(d.Hierarchies, p.tierHierarchies(ctx, seen, cache)...)
 	d.Headroom = p.headroom(seen.cloud, seen.cloud.Flavors, "")
 	d.Answers = answers(d)
 	d.Headline = report.Headline(d.Answers)
@@ -36,9 +39,8 @@ func (p *Planner) document(ctx context.Context, seen *observation, cache *histor
 	return d
 }
 
-func (p *Planner) zone(ctx context.Context, seen *observation, cache *historyCache, sum capacity.ZoneSum, hosts []string) report.Zone {
+func (p *Planner) zone(seen *observation, sum capacity.ZoneSum, history map[string]demand) report.Zone {
 	z := report.Zone{ZoneSum: sum, Outlooks: []report.Outlook{}}
-	history := p.zoneDemand(ctx, cache, hosts, seen.at)
 	unit := p.hostUnit(seen.cloud, sum)
 	for _, class := range classes {
 		c, ok := sum.Classes[class]

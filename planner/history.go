@@ -44,6 +44,7 @@ var errNoHistory = errors.New("no samples in the window")
 type historyCache struct {
 	mu      sync.Mutex
 	answers map[string]*cachedAnswer
+	rare    rare
 }
 
 type cachedAnswer struct {
@@ -111,6 +112,7 @@ func (c *historyCache) forget(at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	maps.DeleteFunc(c.answers, func(_ string, a *cachedAnswer) bool { return at.Sub(a.to) > 24*time.Hour })
+	c.rare.forget(at)
 }
 
 // fresh says whether a may be extended instead of being read anew.

@@ -40,7 +40,7 @@ func (p *Planner) outlook(q quantity, d demand, seen *observation) report.Outloo
 	if d.err != nil {
 		seen.miss(q.what, "no history: %v", d.err)
 	}
-	f, err := forecast.New(d.series(), forecast.Options{Horizon: max(p.o.Horizon, q.leadTime+p.o.Runway)})
+	f, err := p.foresee(d, q.leadTime)
 	if err != nil {
 		seen.miss(q.what, "no forecast: %v", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"regexp"
 	"slices"
@@ -137,6 +138,9 @@ func objects() []mcloud.Object {
 	for _, cluster := range []string{"fast", "geo"} {
 		all = append(all, mcloud.NewObject(mcloud.KindCephCluster, cluster, cluster, "", "", mcloud.CephCluster{NearfullRatio: 0.85, BackfillfullRatio: 0.9, FullRatio: 0.95}))
 	}
+	for i, name := range []string{"acme", "beta", "gamma"} {
+		all = append(all, mcloud.NewObject(mcloud.KindProject, fmt.Sprintf("p%d", i+1), name, "", "", mcloud.Project{Name: name, Enabled: true}))
+	}
 	number := map[string]int64{}
 	for _, s := range tierSpecs {
 		for i := range 6 {
@@ -205,14 +209,9 @@ func (h *History) Range(_ context.Context, query string, from, to time.Time, eve
 	var out []planner.Series
 	switch {
 	case strings.Contains(query, "openstack_placement_usage_units"):
-		for z, zone := range zones {
-			if !regexp.MustCompile("^(" + want["hostname"] + ")$").MatchString(hostName(zone, 0)) {
-				continue
-			}
-			for class, r := range zoneRecipes(z) {
-				out = append(out, h.series(map[string]string{"resource_class": class}, r, 1, from, to, every))
-			}
-		}
+		out = h.allocated(want["hostname"], want["resource_class"], strings.Contains(query, "by (hostname)"), from, to, every)
+	case strings.Contains(query, "openstack_cinder_project_volumes_size_bytes"):
+		out = h.provisioned(want["volume_type"], strings.Contains(query, "by (project_id)"), from, to, every)
 	case strings.Contains(query, "ceph_pool_"):
 		for _, s := range tierSpecs {
 			id := strconv.FormatInt(poolNumber(s.name), 10)
@@ -242,6 +241,82 @@ func (h *History) Range(_ context.Context, query string, from, to time.Time, eve
 		return nil, fmt.Errorf("plannertest knows no answer to %s", query)
 	}
 	return slices.DeleteFunc(out, func(s planner.Series) bool { return len(s.Points) == 0 }), nil
+}
+
+// allocated is what the zones allocate, of the hosts whose names match, by class or
+// by host. Host i has a sixth of its zone's, and from the first day to the last
+// (i − 2.5) % of it more.
+func (h *History) allocated(names, classes string, byHost bool, from, to time.Time, every time.Duration) []planner.Series {
+	match := func(pattern, s string) bool {
+		return pattern == "" || regexp.MustCompile("^("+pattern+")$").MatchString(s)
+	}
+	sums := map[string]*planner.Series{}
+	for z, zone := range zones {
+		for class, r := range zoneRecipes(z) {
+			if !match(classes, class) {
+				continue
+			}
+			whole := h.series(nil, r, 1, from, to, every)
+			matched := 0
+			for i := range hosts {
+				if match(names, hostName(zone, i)) {
+					matched++
+				}
+			}
+			for i := range hosts {
+				labels := map[string]string{"resource_class": class}
+				share := func(t time.Time) float64 {
+					return 1.0/hosts + 0.01*(float64(i)-2.5)*(1-At.Sub(t).Hours()/24/days)
+				}
+				switch {
+				case !match(names, hostName(zone, i)):
+					continue
+				case byHost:
+					labels = map[string]string{"hostname": hostName(zone, i)}
+				case matched == hosts && i > 0:
+					continue // all of it is there with the first
+				case matched == hosts:
+					share = func(time.Time) float64 { return 1 }
+				}
+				key := labels["resource_class"] + labels["hostname"]
+				if sums[key] == nil {
+					sums[key] = &planner.Series{Labels: labels, Points: make([]forecast.Point, len(whole.Points))}
+				}
+				for n, q := range whole.Points {
+					sums[key].Points[n] = forecast.Point{Time: q.Time, Value: sums[key].Points[n].Value + share(q.Time)*q.Value}
+				}
+			}
+		}
+	}
+	var all []planner.Series
+	for _, key := range slices.Sorted(maps.Keys(sums)) {
+		all = append(all, *sums[key])
+	}
+	return all
+}
+
+// provisioned is the size of the volumes of a type: twice what its tier stores. Three
+// projects share it, p1 more and p3 less and less of it.
+func (h *History) provisioned(types string, byProject bool, from, to time.Time, every time.Duration) (all []planner.Series) {
+	for _, s := range tierSpecs {
+		if !regexp.MustCompile("^(" + types + ")$").MatchString(s.name) {
+			continue
+		}
+		r := s.recipe
+		r.Start, r.Step, r.Days = At.AddDate(0, 0, -days), step, days
+		if !byProject {
+			return append(all, h.series(map[string]string{}, r, 2*tib, from, to, every))
+		}
+		for i, share := range []float64{0.5, 0.3, 0.2} {
+			one := h.series(map[string]string{"project_id": fmt.Sprintf("p%d", i+1)}, r, 2*tib, from, to, every)
+			for n, q := range one.Points {
+				one.Points[n].Value *= share + 0.1*float64(1-i)*(1-At.Sub(q.Time).Hours()/24/days)
+			}
+			all = append(all, one)
+		}
+		return all
+	}
+	return nil
 }
 
 // hostUse is the real use of hosts, or what they have. Of its 96 CPUs, host i of zone

@@ -36,6 +36,8 @@ type Document struct {
 	Total    capacity.ZoneSum    `json:"total"`
 	Tiers    []Tier              `json:"tiers"`
 	Headroom []capacity.Headroom `json:"headroom"`
+	// Hierarchies are forecasts of wholes and their parts that add up.
+	Hierarchies []Hierarchy `json:"hierarchies,omitempty"`
 	// RealUse is what the compute hosts really use, beside what is allocated.
 	RealUse RealUse `json:"really_used"`
 }
