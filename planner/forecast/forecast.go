@@ -61,6 +61,8 @@ type Result struct {
 	Backtest   Backtest `json:"backtest"`
 	Candidates []Score  `json:"candidates,omitempty"` // best first
 	Last       float64  `json:"last"`                 // the last value, where the paths start
+	// Notes say in plain words what is odd about the history.
+	Notes []string `json:"notes,omitempty"`
 	// P10, P50 and P90 are quantiles at To + (i+1)·Step; nil without a model.
 	P10 []float64 `json:"-"`
 	P50 []float64 `json:"-"`
@@ -91,7 +93,7 @@ func New(s Series, o Options) (Result, error) {
 		return Result{}, fmt.Errorf("forecast: series has infinite values")
 	}
 	h := clean(s)
-	r := Result{Step: s.Step, From: h.start, Points: len(h.values), Gaps: h.gaps, Outliers: h.outliers}
+	r := Result{Step: s.Step, From: h.start, Points: len(h.values), Gaps: h.gaps, Outliers: h.outliers, Notes: oddities(s)}
 	if len(h.values) == 0 {
 		r.Reason = "no history: the series has no value in the window"
 		return r, nil
