@@ -48,7 +48,7 @@ func (p *Planner) zone(seen *observation, sum capacity.ZoneSum, history map[stri
 			continue
 		}
 		o := p.outlook(quantity{
-			what: "zone " + sum.Zone + ", " + report.ClassName(class), unit: report.ClassUnit(class),
+			what: zoneWhat(sum.Zone, class), unit: report.ClassUnit(class),
 			used: float64(c.Allocated), known: true, limit: float64(c.Limit), capacity: float64(c.Capacity),
 			leadTime: p.o.Compute.LeadTime, buy: unit, perUnit: float64(unit.Resources[class]),
 		}, history[class], seen)

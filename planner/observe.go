@@ -11,6 +11,7 @@ import (
 
 	"mcloud"
 	"mcloud/planner/capacity"
+	"mcloud/planner/forecast"
 	"mcloud/planner/report"
 )
 
@@ -30,6 +31,8 @@ type observation struct {
 	storage capacity.Storage
 	missing []report.Missing
 	unknown map[mcloud.Kind]bool // could not be read, or should be there and is not
+	// forecasts are those of the outlooks, by what they are of.
+	forecasts map[string]forecast.Result
 }
 
 func (o *observation) miss(what, format string, args ...any) {
@@ -60,7 +63,7 @@ func (p *Planner) observe(ctx context.Context, at time.Time) (*observation, erro
 		})
 	}
 	wait.Wait()
-	seen := &observation{at: at, unknown: map[mcloud.Kind]bool{}}
+	seen := &observation{at: at, unknown: map[mcloud.Kind]bool{}, forecasts: map[string]forecast.Result{}}
 	var objects []mcloud.Object
 	failures := 0
 	for i, k := range kinds {

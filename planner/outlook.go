@@ -44,6 +44,7 @@ func (p *Planner) outlook(q quantity, d demand, seen *observation) report.Outloo
 	if err != nil {
 		seen.miss(q.what, "no forecast: %v", err)
 	}
+	seen.forecasts[q.what] = f.WithoutPaths()
 	if stale := seen.at.Sub(f.To); f.Points > 0 && stale > 2*f.Step+time.Hour {
 		seen.miss(q.what, "its history ends %s, %.0f h before the report: the forecast starts there", f.To.Format(time.RFC3339), stale.Hours())
 	}
@@ -172,13 +173,13 @@ func tested(b forecast.Backtest) string {
 
 func basis(f forecast.Result) *report.Basis {
 	if f.Points == 0 {
-		return &report.Basis{Reason: f.Reason}
+		return &report.Basis{Reason: f.Reason, Notes: f.Notes}
 	}
 	return &report.Basis{
 		Model: f.Model, Reason: f.Reason, From: f.From.UTC(), To: f.To.UTC(), StepHours: f.Step.Hours(),
 		Points: f.Points, Gaps: f.Gaps, Outliers: f.Outliers, Shifts: f.Shifts,
 		Origins: f.Backtest.Origins, LeadDays: days(f.Backtest.Horizon), MeanError: f.Backtest.MeanError,
-		Relative: f.Backtest.Relative, Coverage: f.Backtest.Coverage, Candidates: f.Candidates,
+		Relative: f.Backtest.Relative, Coverage: f.Backtest.Coverage, Candidates: f.Candidates, Notes: f.Notes,
 	}
 }
 

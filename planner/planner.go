@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"mcloud/planner/capacity"
+	"mcloud/planner/forecast"
 	"mcloud/planner/report"
 )
 
@@ -89,6 +90,8 @@ type plan struct {
 	document report.Document
 	cloud    capacity.Cloud
 	looked   time.Time // at what headroom follows from; zero: not known
+	// forecasts are those of the outlooks, by what they are of, without their paths.
+	forecasts map[string]forecast.Result
 }
 
 // New checks o; it asks nothing yet.
@@ -214,7 +217,7 @@ func (p *Planner) compute(ctx context.Context, at time.Time, cache *historyCache
 	looked := p.looked(ctx, seen)
 	d := p.document(ctx, seen, cache)
 	d.Made, d.Seconds = p.o.Now().UTC(), p.o.Now().Sub(start).Seconds()
-	return &plan{document: d, cloud: seen.cloud, looked: looked}, nil
+	return &plan{document: d, cloud: seen.cloud, looked: looked, forecasts: seen.forecasts}, nil
 }
 
 // Ready is closed when the first plan is there.

@@ -51,6 +51,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("MCLOUD_PLAN_URL", server.URL)
+			e.Setenv("PLANNER", server.URL) // for scripts that name another first
 			e.Setenv("LISTEN", server.Listener.Addr().String())
 			e.Setenv("GUARDED", guarded.URL)
 			certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: guarded.Certificate().Raw})

@@ -6,6 +6,7 @@
 //	GET /api/v1/status                        how the planner itself does
 //	GET /api/v1/report[?at=TIME][&format=json|html|table|csv]
 //	GET /api/v1/headroom[?flavor=F][&zone=Z]
+//	GET /api/v1/forecast?tier=T|zone=Z[&class=C]|series=EXPRESSION[&limit=N][&horizon=90d][&seasonal=true]
 //	GET /metrics, /healthz, /readyz
 package httpapi
 
@@ -31,6 +32,7 @@ type Planner interface {
 	Status() planner.Status
 	Report(ctx context.Context, at time.Time) (report.Document, error)
 	Headroom(ctx context.Context, flavor, zone string) ([]capacity.Headroom, error)
+	Forecast(ctx context.Context, q planner.Question) ([]report.Forecast, error)
 }
 
 // Options of a Handler; Planner is required.
@@ -97,6 +99,7 @@ func New(o Options) http.Handler {
 	routes := append([]Route{
 		{"GET /api/v1/status", func(*http.Request) (any, error) { return s.Planner.Status(), nil }},
 		{"GET /api/v1/headroom", s.headroom},
+		{"GET /api/v1/forecast", s.forecast},
 	}, o.Routes...)
 	for _, route := range routes {
 		mux.HandleFunc(route.Pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -257,6 +260,8 @@ func problemOf(err error) *Problem {
 		return &Problem{http.StatusServiceUnavailable, err.Error(), "wait a little; GET /api/v1/status says what the planner is doing"}
 	case errors.Is(err, planner.ErrUnknown):
 		return &Problem{http.StatusNotFound, err.Error(), ""}
+	case errors.Is(err, planner.ErrBadRequest):
+		return &Problem{http.StatusBadRequest, err.Error(), ""}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &Problem{http.StatusGatewayTimeout, "the answer was not ready in time: " + err.Error(), "see whether the collector and the store are slow"}
 	}

@@ -25,6 +25,7 @@ type fixed struct {
 	document report.Document
 	err      error
 	at       time.Time // of the last request
+	question planner.Question
 }
 
 func (f *fixed) Status() planner.Status { return planner.Status{Cloud: "test", Runs: 1} }
@@ -36,6 +37,11 @@ func (f *fixed) Report(_ context.Context, at time.Time) (report.Document, error)
 
 func (f *fixed) Headroom(_ context.Context, flavor, _ string) ([]capacity.Headroom, error) {
 	return []capacity.Headroom{{Flavor: flavor}}, f.err
+}
+
+func (f *fixed) Forecast(_ context.Context, q planner.Question) ([]report.Forecast, error) {
+	f.question = q
+	return []report.Forecast{{Subject: "tier " + q.Tier, Steps: []report.Band{}}}, f.err
 }
 
 func get(t *testing.T, h http.Handler, path string) (status int, contentType, body string) {
@@ -78,6 +84,11 @@ func TestAnswers(t *testing.T) {
 		{"/api/v1/report?at=2027-01-01", "application/json", `lies in the future`, 400},
 		{"/api/v1/headroom?flavor=m1.small", "application/json", `"flavor": "m1.small"`, 200},
 		{"/api/v1/status", "application/json", `"cloud": "test"`, 200},
+		{"/api/v1/forecast?tier=nvme&horizon=90d", "application/json", `"subject": "tier nvme"`, 200},
+		{"/api/v1/forecast", "application/json", "nothing is named", 400},
+		{"/api/v1/forecast?tier=nvme&horizon=soon", "application/json", "write for example horizon=90d", 400},
+		{"/api/v1/forecast?series=up&limit=much", "application/json", "is no number", 400},
+		{"/api/v1/forecast?series=up&seasonal=perhaps", "application/json", "neither true nor false", 400},
 		{"/api/v1/more", "application/json", `"n": 1`, 200},
 		{"/api/v1/broken", "application/json", "it broke", 500},
 		{"/api/v1/nosuch", "application/json", "there is nothing at GET /api/v1/nosuch", 404},
@@ -112,7 +123,7 @@ func TestErrorsSayTheCure(t *testing.T) {
 		err    error
 		status int
 	}{
-		{planner.ErrNotReady, 503}, {planner.ErrUnknown, 404}, {context.DeadlineExceeded, 504}, {errors.New("boom"), 500},
+		{planner.ErrNotReady, 503}, {planner.ErrUnknown, 404}, {planner.ErrBadRequest, 400}, {context.DeadlineExceeded, 504}, {errors.New("boom"), 500},
 	} {
 		status, _, body := get(t, httpapi.New(httpapi.Options{Planner: &fixed{err: tt.err}}), "/api/v1/report")
 		var p httpapi.Problem

@@ -4,6 +4,7 @@ package promhistory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -72,7 +73,11 @@ func (c *Client) Range(ctx context.Context, query string, from, to time.Time, st
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	value, warnings, _, err := c.api.QueryRange(ctx, query, v1.Range{Start: from, End: to, Step: step})
-	if err != nil {
+	var refused *v1.Error
+	switch {
+	case errors.As(err, &refused) && refused.Type == v1.ErrBadData:
+		return nil, fmt.Errorf("collector %s refuses the query: %s: %w", c.url, refused.Msg, planner.ErrBadRequest)
+	case err != nil:
 		return nil, fmt.Errorf("collector %s: %w", c.url, err)
 	}
 	for _, w := range warnings {

@@ -2,12 +2,15 @@ package promhistory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"mcloud/planner"
 )
 
 func ask(t *testing.T, status int, body string, o Options) error {
@@ -64,6 +67,16 @@ func TestErrorsNameTheCollector(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "collector http://127.0.0.1") {
 			t.Errorf("%s: error %v", name, err)
 		}
+	}
+}
+
+// TestABadQueryIsTheAskers: and nobody else's.
+func TestABadQueryIsTheAskers(t *testing.T) {
+	if err := ask(t, 400, `{"status":"error","errorType":"bad_data","error":"parse error"}`, Options{}); !errors.Is(err, planner.ErrBadRequest) || !strings.Contains(err.Error(), "parse error") {
+		t.Errorf("error %v, want ErrBadRequest with the cause", err)
+	}
+	if err := ask(t, 503, `{"status":"error","errorType":"unavailable","error":"starting"}`, Options{}); err == nil || errors.Is(err, planner.ErrBadRequest) {
+		t.Errorf("error %v of a collector that starts", err)
 	}
 }
 

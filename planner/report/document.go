@@ -189,6 +189,8 @@ type Basis struct {
 	Relative   float64          `json:"backtest_relative"`   // to "no change"
 	Coverage   float64          `json:"backtest_coverage"`   // of P10–P90; 0.8 is perfect
 	Candidates []forecast.Score `json:"candidates,omitempty"`
+	// Notes say in plain words what is odd about the history.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Chart is the history and the forecast, thinned to what a chart can show.
