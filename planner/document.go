@@ -32,6 +32,7 @@ func (p *Planner) document(ctx context.Context, seen *observation, cache *histor
 	}
 	d.Hierarchies = append(d.Hierarchies, p.tierHierarchies(ctx, seen, cache)...)
 	d.Headroom = p.headroom(seen.cloud, seen.cloud.Flavors, "")
+	d.Score = p.score(ctx, seen, cache, demands)
 	d.Answers = answers(d)
 	d.Headline = report.Headline(d.Answers)
 	d.Partial = fold(seen.missing)

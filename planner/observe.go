@@ -33,6 +33,7 @@ type observation struct {
 	unknown map[mcloud.Kind]bool // could not be read, or should be there and is not
 	// forecasts are those of the outlooks, by what they are of.
 	forecasts map[string]forecast.Result
+	drifts    map[string]float64 // of their histories, a day
 }
 
 func (o *observation) miss(what, format string, args ...any) {
@@ -63,7 +64,7 @@ func (p *Planner) observe(ctx context.Context, at time.Time) (*observation, erro
 		})
 	}
 	wait.Wait()
-	seen := &observation{at: at, unknown: map[mcloud.Kind]bool{}, forecasts: map[string]forecast.Result{}}
+	seen := &observation{at: at, unknown: map[mcloud.Kind]bool{}, forecasts: map[string]forecast.Result{}, drifts: map[string]float64{}}
 	var objects []mcloud.Object
 	failures := 0
 	for i, k := range kinds {

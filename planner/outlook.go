@@ -44,7 +44,7 @@ func (p *Planner) outlook(q quantity, d demand, seen *observation) report.Outloo
 	if err != nil {
 		seen.miss(q.what, "no forecast: %v", err)
 	}
-	seen.forecasts[q.what] = f.WithoutPaths()
+	seen.forecasts[q.what], seen.drifts[q.what] = f.WithoutPaths(), drift(d.points)
 	if stale := seen.at.Sub(f.To); f.Points > 0 && stale > 2*f.Step+time.Hour {
 		seen.miss(q.what, "its history ends %s, %.0f h before the report: the forecast starts there", f.To.Format(time.RFC3339), stale.Hours())
 	}

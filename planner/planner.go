@@ -32,6 +32,11 @@ type Options struct {
 	Compute Compute
 	Rules   capacity.Rules // capacity.AllRules() unless nova.conf says otherwise
 
+	// Ledger and Recorder keep what reports told, so that it can be scored later; without
+	// them nothing is.
+	Ledger   Ledger
+	Recorder Recorder
+
 	Period  time.Duration // between starts of two runs; default 10 minutes
 	Timeout time.Duration // of one run; default 5 minutes
 	Window  time.Duration // of history; default 180 days
@@ -67,6 +72,9 @@ type Planner struct {
 	ready chan struct{}
 	busy  chan struct{} // holds one token: one computation at a time
 
+	// Of Run alone: the day of the last report that was kept, and why one was not.
+	kept, unkept string
+
 	mu     sync.RWMutex
 	last   *plan
 	status Status
@@ -92,6 +100,7 @@ type plan struct {
 	looked   time.Time // at what headroom follows from; zero: not known
 	// forecasts are those of the outlooks, by what they are of, without their paths.
 	forecasts map[string]forecast.Result
+	drifts    map[string]float64 // of their histories, a day
 }
 
 // New checks o; it asks nothing yet.
@@ -170,6 +179,26 @@ func (p *Planner) hasHoles() bool {
 
 func (p *Planner) runOnce(ctx context.Context) {
 	made, err := p.compute(ctx, p.o.Now().UTC(), p.cache)
+	p.take(ctx, made, err)
+	if err != nil || ctx.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, keepTimeout)
+	defer cancel()
+	switch err := p.keep(ctx, made); {
+	case err == nil:
+		p.unkept = ""
+	case err.Error() != p.unkept: // said once, not at every run
+		p.unkept = err.Error()
+		p.o.Logger.Warn("a report is not kept; tried again with the next", "cloud", p.o.Cloud, "error", err)
+	}
+}
+
+// keepTimeout bounds the storing of what a report told.
+const keepTimeout = 30 * time.Second
+
+// take makes a plan the last one.
+func (p *Planner) take(ctx context.Context, made *plan, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if ctx.Err() != nil {
@@ -217,7 +246,7 @@ func (p *Planner) compute(ctx context.Context, at time.Time, cache *historyCache
 	looked := p.looked(ctx, seen)
 	d := p.document(ctx, seen, cache)
 	d.Made, d.Seconds = p.o.Now().UTC(), p.o.Now().Sub(start).Seconds()
-	return &plan{document: d, cloud: seen.cloud, looked: looked, forecasts: seen.forecasts}, nil
+	return &plan{document: d, cloud: seen.cloud, looked: looked, forecasts: seen.forecasts, drifts: seen.drifts}, nil
 }
 
 // Ready is closed when the first plan is there.

@@ -16,6 +16,7 @@ import (
 type rare struct {
 	parts    map[string]parts // by query
 	projects projectList
+	scored   scored
 }
 
 // rareAfter is how old that may get.

@@ -27,6 +27,8 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/*.txtar against a planner of the test cloud.
 func TestScripts(t *testing.T) {
 	options := plannertest.Options()
+	shelf := &ledger{Inventory: options.Inventory}
+	options.Ledger, options.Recorder = shelf, shelf
 	p, err := planner.New(options)
 	if err != nil {
 		t.Fatal(err)

@@ -37,6 +37,14 @@ func Planner(f config.File, store *Store, version string, logger *slog.Logger) (
 	if err != nil {
 		return Part{}, err
 	}
+	card, err := rateCard(f.Planner.RateCard)
+	if err != nil {
+		return Part{}, err
+	}
+	poster, err := Poster(f)
+	if err != nil {
+		return Part{}, err
+	}
 	tiers := make([]capacity.Tier, 0, len(f.Planner.Tiers))
 	for _, t := range f.Planner.Tiers {
 		tiers = append(tiers, tier(t))
@@ -45,20 +53,12 @@ func Planner(f config.File, store *Store, version string, logger *slog.Logger) (
 	rules := capacity.AllRules()
 	rules.IsolatedAggregates = f.Planner.Compute.IsolatedAggregates
 	p, err := planner.New(planner.Options{
-		Cloud: f.Cloud, History: history, Inventory: store, Tiers: tiers, Rules: rules,
+		Cloud: f.Cloud, History: history, Inventory: store, Ledger: store, Recorder: poster, Tiers: tiers, Rules: rules,
 		Compute: planner.Compute{LeadTime: time.Duration(f.Planner.Compute.LeadTime), Host: planner.HostUnit{Name: host.Name, VCPUs: host.VCPUs,
 			MemoryMiB: int64(host.Memory) >> 20, DiskGiB: int64(host.Disk) >> 30, Price: host.Price, Currency: host.Currency}},
 		Period: time.Duration(f.Planner.Interval), Window: time.Duration(f.Planner.History), Horizon: time.Duration(f.Planner.Horizon), Runway: time.Duration(f.Planner.Runway),
 		Logger: logger,
 	})
-	if err != nil {
-		return Part{}, err
-	}
-	card, err := rateCard(f.Planner.RateCard)
-	if err != nil {
-		return Part{}, err
-	}
-	poster, err := Poster(f)
 	if err != nil {
 		return Part{}, err
 	}

@@ -7,6 +7,7 @@
 //	GET /api/v1/report[?at=TIME][&format=json|html|table|csv]
 //	GET /api/v1/headroom[?flavor=F][&zone=Z]
 //	GET /api/v1/forecast?tier=T|zone=Z[&class=C]|series=EXPRESSION[&limit=N][&horizon=90d][&seasonal=true]
+//	GET /api/v1/score                         past reports against what came
 //	GET /metrics, /healthz, /readyz
 package httpapi
 
@@ -33,6 +34,7 @@ type Planner interface {
 	Report(ctx context.Context, at time.Time) (report.Document, error)
 	Headroom(ctx context.Context, flavor, zone string) ([]capacity.Headroom, error)
 	Forecast(ctx context.Context, q planner.Question) ([]report.Forecast, error)
+	Score(ctx context.Context) (report.Score, error)
 }
 
 // Options of a Handler; Planner is required.
@@ -100,6 +102,7 @@ func New(o Options) http.Handler {
 		{"GET /api/v1/status", func(*http.Request) (any, error) { return s.Planner.Status(), nil }},
 		{"GET /api/v1/headroom", s.headroom},
 		{"GET /api/v1/forecast", s.forecast},
+		{"GET /api/v1/score", func(r *http.Request) (any, error) { return s.Planner.Score(r.Context()) }},
 	}, o.Routes...)
 	for _, route := range routes {
 		mux.HandleFunc(route.Pattern, func(w http.ResponseWriter, r *http.Request) {

@@ -44,6 +44,10 @@ func (f *fixed) Forecast(_ context.Context, q planner.Question) ([]report.Foreca
 	return []report.Forecast{{Subject: "tier " + q.Tier, Steps: []report.Band{}}}, f.err
 }
 
+func (f *fixed) Score(context.Context) (report.Score, error) {
+	return report.Score{Schema: report.ScoreSchema, Why: "Nothing to score yet."}, f.err
+}
+
 func get(t *testing.T, h http.Handler, path string) (status int, contentType, body string) {
 	t.Helper()
 	server := httptest.NewServer(h)
@@ -86,6 +90,7 @@ func TestAnswers(t *testing.T) {
 		{"/api/v1/status", "application/json", `"cloud": "test"`, 200},
 		{"/api/v1/forecast?tier=nvme&horizon=90d", "application/json", `"subject": "tier nvme"`, 200},
 		{"/api/v1/forecast", "application/json", "nothing is named", 400},
+		{"/api/v1/score", "application/json", "Nothing to score yet.", 200},
 		{"/api/v1/forecast?tier=nvme&horizon=soon", "application/json", "write for example horizon=90d", 400},
 		{"/api/v1/forecast?series=up&limit=much", "application/json", "is no number", 400},
 		{"/api/v1/forecast?series=up&seasonal=perhaps", "application/json", "neither true nor false", 400},

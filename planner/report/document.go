@@ -38,6 +38,8 @@ type Document struct {
 	Headroom []capacity.Headroom `json:"headroom"`
 	// Hierarchies are forecasts of wholes and their parts that add up.
 	Hierarchies []Hierarchy `json:"hierarchies,omitempty"`
+	// Score says how the reports of the past did.
+	Score Score `json:"score"`
 	// RealUse is what the compute hosts really use, beside what is allocated.
 	RealUse RealUse `json:"really_used"`
 }
