@@ -123,6 +123,20 @@ func overlap(a, b Rate) bool {
 	return (b.To.IsZero() || a.From.Before(b.To)) && (a.To.IsZero() || b.From.Before(a.To))
 }
 
+// PerMonth is what quantity units of a SKU cost in a month of 730 hours at the rate
+// of t, in decimal; ok is false when the card has no rate for it.
+func (c RateCard) PerMonth(meter Meter, sku string, quantity int64, t time.Time) (cost string, ok bool, err error) {
+	rate, _ := c.at(meter, sku, t)
+	if rate == nil {
+		return "", false, nil
+	}
+	d, err := rate.cost(quantity*PerMonth.seconds(), c.Digits)
+	if err != nil {
+		return "", false, fmt.Errorf("price of %s %s: %w", meter, sku, err)
+	}
+	return d.Text('f'), true, nil
+}
+
 // at returns the rate valid for meter and sku at t, and when it stops being
 // the answer (zero: never). A rate of the SKU's own comes before "*".
 func (c RateCard) at(meter Meter, sku string, t time.Time) (*Rate, time.Time) {
