@@ -32,6 +32,8 @@ func (p *Planner) document(ctx context.Context, seen *observation, cache *histor
 	}
 	d.Hierarchies = append(d.Hierarchies, p.tierHierarchies(ctx, seen, cache)...)
 	d.Headroom = p.headroom(seen.cloud, seen.cloud.Flavors, "")
+	seen.reclaim = p.reclaim(ctx, seen, cache)
+	d.Reclaim = brief(seen.reclaim)
 	d.Score = p.score(ctx, seen, cache, demands)
 	d.Answers = answers(d)
 	d.Headline = report.Headline(d.Answers)

@@ -12,6 +12,7 @@ import (
 	"mcloud"
 	"mcloud/planner/capacity"
 	"mcloud/planner/forecast"
+	"mcloud/planner/reclaim"
 	"mcloud/planner/report"
 )
 
@@ -34,6 +35,7 @@ type observation struct {
 	// forecasts are those of the outlooks, by what they are of.
 	forecasts map[string]forecast.Result
 	drifts    map[string]float64 // of their histories, a day
+	reclaim   *reclaim.Result    // nil: not known
 }
 
 func (o *observation) miss(what, format string, args ...any) {

@@ -18,7 +18,9 @@ import (
 	"time"
 
 	"mcloud/planner/capacity"
+	"mcloud/planner/chargeback"
 	"mcloud/planner/forecast"
+	"mcloud/planner/reclaim"
 	"mcloud/planner/report"
 )
 
@@ -36,6 +38,9 @@ type Options struct {
 	// them nothing is.
 	Ledger   Ledger
 	Recorder Recorder
+	// Card has the prices of what could be reclaimed; Reclaim says what counts.
+	Card    chargeback.RateCard
+	Reclaim reclaim.Limits
 
 	Period  time.Duration // between starts of two runs; default 10 minutes
 	Timeout time.Duration // of one run; default 5 minutes
@@ -101,6 +106,7 @@ type plan struct {
 	// forecasts are those of the outlooks, by what they are of, without their paths.
 	forecasts map[string]forecast.Result
 	drifts    map[string]float64 // of their histories, a day
+	reclaim   *reclaim.Result    // all of it; the document has the dearest; nil: not known
 }
 
 // New checks o; it asks nothing yet.
@@ -246,7 +252,7 @@ func (p *Planner) compute(ctx context.Context, at time.Time, cache *historyCache
 	looked := p.looked(ctx, seen)
 	d := p.document(ctx, seen, cache)
 	d.Made, d.Seconds = p.o.Now().UTC(), p.o.Now().Sub(start).Seconds()
-	return &plan{document: d, cloud: seen.cloud, looked: looked, forecasts: seen.forecasts, drifts: seen.drifts}, nil
+	return &plan{document: d, cloud: seen.cloud, looked: looked, forecasts: seen.forecasts, drifts: seen.drifts, reclaim: seen.reclaim}, nil
 }
 
 // Ready is closed when the first plan is there.

@@ -14,9 +14,10 @@ import (
 // rare keeps what is costly to learn and changes slowly: the forecasts of every
 // host and project, and their names. It is made anew every rareAfter.
 type rare struct {
-	parts    map[string]parts // by query
-	projects projectList
-	scored   scored
+	parts     map[string]parts // by query
+	projects  projectList
+	scored    scored
+	reclaimed reclaimed
 }
 
 // rareAfter is how old that may get.

@@ -28,6 +28,19 @@ type Planner struct {
 	Rebalance RebalancePlan `yaml:"rebalance"`
 	// RateCard is the file with the prices of chargeback.
 	RateCard string `yaml:"rate_card"`
+	// Reclaim says from when on something counts as not used.
+	Reclaim ReclaimPlan `yaml:"reclaim"`
+}
+
+// ReclaimPlan says from when on something counts as not used; what is left out is as
+// in planner/reclaim.
+type ReclaimPlan struct {
+	Off       Duration `yaml:"off"`       // a server is off for so long
+	Available Duration `yaml:"available"` // a volume is attached to nothing
+	Snapshot  Duration `yaml:"snapshot"`  // a snapshot's age
+	Unused    Duration `yaml:"unused"`    // a floating IP, network or router
+	IdleCPU   float64  `yaml:"idle_cpu"`  // share of its vCPUs that an idle server stays below, 0 to 1
+	TargetUse float64  `yaml:"target_use"`
 }
 
 // ComputePlan is how compute hosts are bought.
@@ -128,6 +141,11 @@ func (p Planner) validate(clusters map[string]bool) error {
 			if !clusters[cluster] {
 				return fmt.Errorf("%s (%s).pools: %q: there is no Ceph cluster %q in the section ceph", at, t.Name, pool, cluster)
 			}
+		}
+	}
+	for name, ratio := range map[string]float64{"idle_cpu": p.Reclaim.IdleCPU, "target_use": p.Reclaim.TargetUse} {
+		if ratio < 0 || ratio > 1 {
+			return fmt.Errorf("planner.reclaim.%s: %v, want a ratio from 0 to 1", name, ratio)
 		}
 	}
 	for name, ratio := range map[string]*float64{"min_gap": p.Rebalance.MinGap, "min_free": p.Rebalance.MinFree} {

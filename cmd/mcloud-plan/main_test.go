@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"mcloud/cmd/access"
 	"mcloud/cmd/config"
 	"mcloud/planner"
+	"mcloud/planner/chargeback"
 	"mcloud/planner/httpapi"
 	"mcloud/planner/plannertest"
 )
@@ -27,8 +29,12 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/*.txtar against a planner of the test cloud.
 func TestScripts(t *testing.T) {
 	options := plannertest.Options()
+	var err error
 	shelf := &ledger{Inventory: options.Inventory}
 	options.Ledger, options.Recorder = shelf, shelf
+	if options.Card, err = chargeback.ReadRateCard(strings.NewReader(testRates)); err != nil {
+		t.Fatal(err)
+	}
 	p, err := planner.New(options)
 	if err != nil {
 		t.Fatal(err)

@@ -49,7 +49,7 @@ configuration file, else at http://` + config.DefaultPlannerListen + `.`,
 	flags.StringVarP(&o.output.format, "output", "o", "", "table, json, csv or html (default: what the name of --output-file says, else table)")
 	flags.StringVar(&o.output.format, "format", "", "the same as --output")
 	flags.StringVar(&o.output.file, "output-file", "", "write to this file instead of to standard output")
-	root.AddCommand(reportCommand(&o), forecastCommand(&o), headroomCommand(&o), scoreCommand(&o), rebalanceCommand(&o), chargebackCommand(&o), serveCommand(&o))
+	root.AddCommand(reportCommand(&o), forecastCommand(&o), headroomCommand(&o), reclaimCommand(&o), scoreCommand(&o), rebalanceCommand(&o), chargebackCommand(&o), serveCommand(&o))
 	return root
 }
 

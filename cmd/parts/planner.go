@@ -20,6 +20,7 @@ import (
 	"mcloud/planner/httpapi"
 	"mcloud/planner/promhistory"
 	"mcloud/planner/rebalance"
+	"mcloud/planner/reclaim"
 )
 
 // Planner wires the planner: history from the collector's API, objects and
@@ -53,7 +54,7 @@ func Planner(f config.File, store *Store, version string, logger *slog.Logger) (
 	rules := capacity.AllRules()
 	rules.IsolatedAggregates = f.Planner.Compute.IsolatedAggregates
 	p, err := planner.New(planner.Options{
-		Cloud: f.Cloud, History: history, Inventory: store, Ledger: store, Recorder: poster, Tiers: tiers, Rules: rules,
+		Cloud: f.Cloud, History: history, Inventory: store, Ledger: store, Recorder: poster, Card: card, Reclaim: reclaimLimits(f.Planner.Reclaim), Tiers: tiers, Rules: rules,
 		Compute: planner.Compute{LeadTime: time.Duration(f.Planner.Compute.LeadTime), Host: planner.HostUnit{Name: host.Name, VCPUs: host.VCPUs,
 			MemoryMiB: int64(host.Memory) >> 20, DiskGiB: int64(host.Disk) >> 30, Price: host.Price, Currency: host.Currency}},
 		Period: time.Duration(f.Planner.Interval), Window: time.Duration(f.Planner.History), Horizon: time.Duration(f.Planner.Horizon), Runway: time.Duration(f.Planner.Runway),
@@ -130,6 +131,11 @@ func tier(t config.Tier) capacity.Tier {
 		made.Pools = append(made.Pools, capacity.PoolRef{Cluster: cluster, Pool: name})
 	}
 	return made
+}
+
+func reclaimLimits(r config.ReclaimPlan) reclaim.Limits {
+	return reclaim.Limits{Off: time.Duration(r.Off), Available: time.Duration(r.Available), Snapshot: time.Duration(r.Snapshot), Unused: time.Duration(r.Unused),
+		IdleCPU: r.IdleCPU, TargetUse: r.TargetUse}
 }
 
 // rateCard reads the prices; without a file there are none, and chargeback says so.

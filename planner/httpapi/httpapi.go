@@ -8,6 +8,7 @@
 //	GET /api/v1/headroom[?flavor=F][&zone=Z]
 //	GET /api/v1/forecast?tier=T|zone=Z[&class=C]|series=EXPRESSION[&limit=N][&horizon=90d][&seasonal=true]
 //	GET /api/v1/score                         past reports against what came
+//	GET /api/v1/reclaim                       what is paid for and not used
 //	GET /metrics, /healthz, /readyz
 package httpapi
 
@@ -25,6 +26,7 @@ import (
 
 	"mcloud/planner"
 	"mcloud/planner/capacity"
+	"mcloud/planner/reclaim"
 	"mcloud/planner/report"
 )
 
@@ -35,6 +37,7 @@ type Planner interface {
 	Headroom(ctx context.Context, flavor, zone string) ([]capacity.Headroom, error)
 	Forecast(ctx context.Context, q planner.Question) ([]report.Forecast, error)
 	Score(ctx context.Context) (report.Score, error)
+	Reclaim(ctx context.Context) (reclaim.Result, error)
 }
 
 // Options of a Handler; Planner is required.
@@ -102,6 +105,7 @@ func New(o Options) http.Handler {
 		{"GET /api/v1/status", func(*http.Request) (any, error) { return s.Planner.Status(), nil }},
 		{"GET /api/v1/headroom", s.headroom},
 		{"GET /api/v1/forecast", s.forecast},
+		{"GET /api/v1/reclaim", func(r *http.Request) (any, error) { return s.Planner.Reclaim(r.Context()) }},
 		{"GET /api/v1/score", func(r *http.Request) (any, error) { return s.Planner.Score(r.Context()) }},
 	}, o.Routes...)
 	for _, route := range routes {

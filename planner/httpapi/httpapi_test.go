@@ -17,6 +17,7 @@ import (
 	"mcloud/planner/chargeback"
 	"mcloud/planner/httpapi"
 	"mcloud/planner/plannertest"
+	"mcloud/planner/reclaim"
 	"mcloud/planner/report"
 )
 
@@ -42,6 +43,10 @@ func (f *fixed) Headroom(_ context.Context, flavor, _ string) ([]capacity.Headro
 func (f *fixed) Forecast(_ context.Context, q planner.Question) ([]report.Forecast, error) {
 	f.question = q
 	return []report.Forecast{{Subject: "tier " + q.Tier, Steps: []report.Band{}}}, f.err
+}
+
+func (f *fixed) Reclaim(context.Context) (reclaim.Result, error) {
+	return reclaim.Result{Currency: "EUR", Findings: []reclaim.Finding{}}, f.err
 }
 
 func (f *fixed) Score(context.Context) (report.Score, error) {
@@ -90,6 +95,7 @@ func TestAnswers(t *testing.T) {
 		{"/api/v1/status", "application/json", `"cloud": "test"`, 200},
 		{"/api/v1/forecast?tier=nvme&horizon=90d", "application/json", `"subject": "tier nvme"`, 200},
 		{"/api/v1/forecast", "application/json", "nothing is named", 400},
+		{"/api/v1/reclaim", "application/json", `"currency": "EUR"`, 200},
 		{"/api/v1/score", "application/json", "Nothing to score yet.", 200},
 		{"/api/v1/forecast?tier=nvme&horizon=soon", "application/json", "write for example horizon=90d", 400},
 		{"/api/v1/forecast?series=up&limit=much", "application/json", "is no number", 400},

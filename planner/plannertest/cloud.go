@@ -141,6 +141,7 @@ func objects() []mcloud.Object {
 	for i, name := range []string{"acme", "beta", "gamma"} {
 		all = append(all, mcloud.NewObject(mcloud.KindProject, fmt.Sprintf("p%d", i+1), name, "", "", mcloud.Project{Name: name, Enabled: true}))
 	}
+	all = append(all, unused()...)
 	number := map[string]int64{}
 	for _, s := range tierSpecs {
 		for i := range 6 {
@@ -154,7 +155,41 @@ func objects() []mcloud.Object {
 		}
 		all = append(all, mcloud.NewObject(mcloud.KindCephPool, s.cluster+"/"+s.name, s.name, "", "", mcloud.CephPool{
 			Cluster: s.cluster, Number: poolNumber(s.name), Type: "replicated", Size: 3, MinSize: 2, Root: "default", DeviceClass: s.class, FailureDomain: s.domain,
-		}), mcloud.NewObject(mcloud.KindVolume, "vol-"+s.name, "", "", "p1", mcloud.Volume{Type: s.name, SizeGiB: int64(s.recipe.Level * 2048)}))
+		}), mcloud.NewObject(mcloud.KindVolume, "vol-"+s.name, "", "", "p1", mcloud.Volume{Type: s.name, SizeGiB: int64(s.recipe.Level * 2048), Status: "in-use", AttachedTo: []string{"busy"}}))
+	}
+	return all
+}
+
+// unused is one of each kind that could be reclaimed, and one of each that is in use.
+// Nobody measures the server "unseen".
+func unused() []mcloud.Object {
+	yes, no := true, false
+	large := mcloud.Server{Status: "ACTIVE", Flavor: "m1.large", VCPUs: 8, MemoryMiB: 32768}
+	off := large
+	off.Status = "SHUTOFF"
+	return []mcloud.Object{
+		mcloud.NewObject(mcloud.KindServer, "off", "old-web", "", "p1", off), mcloud.NewObject(mcloud.KindServer, "idle", "test-db", "", "p1", large),
+		mcloud.NewObject(mcloud.KindServer, "big", "cache", "", "p2", large), mcloud.NewObject(mcloud.KindServer, "busy", "shop", "", "p2", large), mcloud.NewObject(mcloud.KindServer, "unseen", "", "", "p3", large),
+		mcloud.NewObject(mcloud.KindVolume, "orphan", "backup-2024", "", "p2", mcloud.Volume{Status: "available", Type: "scratch", SizeGiB: 512}),
+		mcloud.NewObject(mcloud.KindVolumeSnapshot, "old", "before upgrade", "orphan", "p1", mcloud.VolumeSnapshot{Status: "available", SizeGiB: 40, Created: At.AddDate(0, 0, -200)}),
+		mcloud.NewObject(mcloud.KindFloatingIP, "fip-1", "192.0.2.10", "", "p3", mcloud.FloatingIP{Status: "DOWN"}), mcloud.NewObject(mcloud.KindFloatingIP, "fip-2", "192.0.2.11", "", "p3", mcloud.FloatingIP{Port: "port"}),
+		mcloud.NewObject(mcloud.KindNetwork, "net-1", "lab", "", "p3", mcloud.Network{Empty: &yes}), mcloud.NewObject(mcloud.KindNetwork, "net-2", "prod", "", "p1", mcloud.Network{Empty: &no}),
+		mcloud.NewObject(mcloud.KindRouter, "r-1", "lab", "", "p3", mcloud.Router{GatewayIPs: []string{"192.0.2.12"}}), mcloud.NewObject(mcloud.KindRouter, "r-2", "prod", "", "p1", mcloud.Router{}),
+	}
+}
+
+// guests is what servers really use: cores, or MiB of memory.
+func (h *History) guests(memory bool, from, to time.Time, every time.Duration) (all []planner.Series) {
+	for id, use := range map[string][2]float64{"off": {0, 0}, "idle": {0.05, 900}, "big": {0.8, 2500}, "busy": {6.5, 30000}} {
+		s := planner.Series{Labels: map[string]string{"server_id": id}}
+		v := use[0]
+		if memory {
+			v = use[1]
+		}
+		for t := from; !t.After(to) && !t.After(At); t = t.Add(every) {
+			s.Points = append(s.Points, forecast.Point{Time: t, Value: v})
+		}
+		all = append(all, s)
 	}
 	return all
 }
@@ -228,6 +263,10 @@ func (h *History) Range(_ context.Context, query string, from, to time.Time, eve
 				}
 			}
 			out = append(out, one)
+		}
+	case strings.Contains(query, "mcloud_guest_"):
+		if !h.Unscraped {
+			out = h.guests(strings.Contains(query, "memory"), from, to, every)
 		}
 	case strings.Contains(query, "mcloud_host_"):
 		if !h.Unscraped && want["cloud"] == "test" {

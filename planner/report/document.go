@@ -10,6 +10,7 @@ import (
 
 	"mcloud/planner/capacity"
 	"mcloud/planner/forecast"
+	"mcloud/planner/reclaim"
 )
 
 // Schema names this version of the Document's JSON. Fields may be added to it;
@@ -38,6 +39,9 @@ type Document struct {
 	Headroom []capacity.Headroom `json:"headroom"`
 	// Hierarchies are forecasts of wholes and their parts that add up.
 	Hierarchies []Hierarchy `json:"hierarchies,omitempty"`
+	// Reclaim is what is paid for and not used, with the dearest of each category; nil
+	// when that could not be found out.
+	Reclaim *reclaim.Result `json:"reclaim,omitempty"`
 	// Score says how the reports of the past did.
 	Score Score `json:"score"`
 	// RealUse is what the compute hosts really use, beside what is allocated.

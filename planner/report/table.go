@@ -35,6 +35,10 @@ func WriteTable(w io.Writer, d Document) error {
 		b.WriteString(tierTable(d))
 		b.WriteString("\n\n")
 	}
+	if d.Reclaim != nil {
+		b.WriteString(reclaimTable(*d.Reclaim))
+		b.WriteString("\n")
+	}
 	fmt.Fprintf(&b, "Dates are UTC. P50: half of the simulated futures have crossed the limit by then; P10: one in ten, the early date that\norders follow. A purchase lasts %s beyond its lead time on the middle path.\n", Days(d.RunwayDays))
 	writeMissing(&b, d.Partial)
 	_, err := io.WriteString(w, b.String())
