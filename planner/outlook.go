@@ -60,6 +60,7 @@ func (p *Planner) outlook(q quantity, d demand, seen *observation) report.Outloo
 		now := seen.at
 		o.Crossing = forecast.Crossing{State: forecast.Over, P10: &now, P50: &now, P90: &now, Until: now, Probability: 1}
 	}
+	o.Risks = risks(f, q, o.Crossing.State, seen.at)
 	if f.Forecasted() {
 		growth := slope(f)
 		o.GrowthPerDay = &growth
@@ -71,6 +72,23 @@ func (p *Planner) outlook(q quantity, d demand, seen *observation) report.Outloo
 	o.Urgency = urgency(o, seen.at)
 	o.Purchase = p.purchase(q, f, seen.at)
 	return o
+}
+
+// risks are the chances that the limit is reached before what is ordered then arrives.
+func risks(f forecast.Result, q quantity, state forecast.State, at time.Time) (all []report.Risk) {
+	if !f.Forecasted() && state != forecast.Over {
+		return nil
+	}
+	for _, weeks := range report.RiskWeeks {
+		r := report.Risk{Weeks: weeks, Order: at.AddDate(0, 0, 7*weeks)}
+		r.Arrives = r.Order.Add(q.leadTime)
+		r.Probability = 1
+		if state != forecast.Over {
+			r.Probability = f.CrossedBy(forecast.Constant(q.limit), r.Arrives)
+		}
+		all = append(all, r)
+	}
+	return all
 }
 
 func urgency(o report.Outlook, at time.Time) report.Urgency {
@@ -121,7 +139,45 @@ func (p *Planner) purchase(q quantity, f forecast.Result, at time.Time) *report.
 			buy.Cost, buy.Currency = cost, q.buy.Currency
 		}
 	}
+	price(buy, q)
 	return buy
+}
+
+// price adds what the safe quantity costs, and what a usable TiB, GiB or vCPU does.
+func price(buy *report.Purchase, q quantity) {
+	if q.buy.Price == "" {
+		return
+	}
+	if buy.UnitsSafe > 0 {
+		if safe, err := cost(q.buy.Price, buy.UnitsSafe); err == nil {
+			buy.CostSafe, buy.Currency = safe, q.buy.Currency
+		}
+	}
+	amount, unit := q.perUnit, q.unit
+	switch q.unit {
+	case "bytes":
+		amount, unit = q.perUnit/(1<<40), "TiB"
+	case "MiB":
+		amount, unit = q.perUnit/(1<<10), "GiB"
+	}
+	unitPrice, _, err := apd.NewFromString(q.buy.Price)
+	if err != nil || unitPrice.Form != apd.Finite {
+		return
+	}
+	divisor := new(apd.Decimal)
+	if _, err := divisor.SetFloat64(amount); err != nil {
+		return
+	}
+	var each apd.Decimal
+	ctx := apd.BaseContext.WithPrecision(34)
+	ctx.Rounding = apd.RoundHalfEven
+	if _, err := ctx.Quo(&each, unitPrice, divisor); err != nil {
+		return
+	}
+	if _, err := ctx.Quantize(&each, &each, -2); err != nil {
+		return
+	}
+	buy.PerUsable, buy.Usable, buy.Currency = each.Text('f'), unit, q.buy.Currency
 }
 
 // cost multiplies in decimal: money is not for floats.

@@ -23,10 +23,21 @@ func (o output) choose(known ...string) (string, error) {
 			format = "table"
 		}
 	}
+	if binary[format] && o.file == "" && terminal(os.Stdout) {
+		return "", fmt.Errorf("%s is not for a terminal: name a file with --output-file plan.%s", format, format)
+	}
 	if !slices.Contains(known, format) {
 		return "", fmt.Errorf("--output %q: this command writes %s", format, strings.Join(known, ", "))
 	}
 	return format, nil
+}
+
+// binary are the formats that no terminal shows.
+var binary = map[string]bool{"xlsx": true, "pdf": true}
+
+func terminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // write renders to the file, or to out without one. A file is there whole or not

@@ -32,6 +32,10 @@ It finds the planner by --url, else by planner.url or planner.listen of the
 configuration file, else at http://` + config.DefaultPlannerListen + `.`,
 		Example: `  mcloud-plan report                                       what runs out, as a table
   mcloud-plan report --output-file plan.html               the same with charts, for a browser
+  mcloud-plan report --output-file plan.xlsx               and as a workbook
+  mcloud-plan forecast tier nvme                           what one of them will be
+  mcloud-plan reclaim                                      what is paid for and not used
+  mcloud-plan score                                        how right the last reports were
   mcloud-plan report --at 2026-11-01 --output json         as it would have been then
   mcloud-plan headroom --flavor m1.large --zone az-a       how many more servers fit`,
 		Version:       version,
@@ -46,7 +50,7 @@ configuration file, else at http://` + config.DefaultPlannerListen + `.`,
 	flags.StringVar(&o.present.PasswordFile, "password-file", settings.FromEnvironment("password-file", ""), "file with the user's password [$"+settings.Variable("password-file")+"]")
 	flags.StringVar(&o.present.CA, "cacert", settings.FromEnvironment("cacert", ""), "file with the authorities that the planner's certificate is checked against (default: the system's) [$"+settings.Variable("cacert")+"]")
 	flags.DurationVar(&o.timeout, "timeout", 2*time.Minute, "how long to wait for an answer")
-	flags.StringVarP(&o.output.format, "output", "o", "", "table, json, csv or html (default: what the name of --output-file says, else table)")
+	flags.StringVarP(&o.output.format, "output", "o", "", "table, json or csv; of report also html, xlsx or pdf (default: what the name of --output-file says, else table)")
 	flags.StringVar(&o.output.format, "format", "", "the same as --output")
 	flags.StringVar(&o.output.file, "output-file", "", "write to this file instead of to standard output")
 	root.AddCommand(reportCommand(&o), forecastCommand(&o), headroomCommand(&o), reclaimCommand(&o), scoreCommand(&o), rebalanceCommand(&o), chargebackCommand(&o), serveCommand(&o))

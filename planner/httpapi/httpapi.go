@@ -4,7 +4,7 @@
 //
 //	GET /                                     the report as a page
 //	GET /api/v1/status                        how the planner itself does
-//	GET /api/v1/report[?at=TIME][&format=json|html|table|csv]
+//	GET /api/v1/report[?at=TIME][&format=json|html|table|csv|xlsx]
 //	GET /api/v1/headroom[?flavor=F][&zone=Z]
 //	GET /api/v1/forecast?tier=T|zone=Z[&class=C]|series=EXPRESSION[&limit=N][&horizon=90d][&seasonal=true]
 //	GET /api/v1/score                         past reports against what came
@@ -188,10 +188,12 @@ func formatOf(name string) (write func(io.Writer, report.Document) error, conten
 		return report.WriteHTML, "text/html; charset=utf-8", nil
 	case "table":
 		return report.WriteTable, "text/plain; charset=utf-8", nil
+	case "xlsx":
+		return report.WriteXLSX, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", nil
 	case "csv":
 		return report.WriteCSV, "text/csv; charset=utf-8", nil
 	}
-	return nil, "", Invalid("use json, html, table or csv", "format %q is not known", name)
+	return nil, "", Invalid("use json, html, table, csv or xlsx", "format %q is not known", name)
 }
 
 // instant reads a time as RFC 3339, a UTC day or Unix seconds; "" is the zero

@@ -88,7 +88,7 @@ func (l Limits) rules() map[Name]string {
 	return map[Name]string{
 		ServersOff:       "SHUTOFF, SUSPENDED or PAUSED for " + days(l.Off),
 		ServersIdle:      fmt.Sprintf("less than %g %% of the vCPUs used in 95 %% of the time, measured for %s", 100*l.IdleCPU, days(l.Measured)),
-		ServersOversized: fmt.Sprintf("half the vCPUs or memory would leave the peak (P95) below %g %%, measured for %s", 100*l.TargetUse, days(l.Measured)),
+		ServersOversized: fmt.Sprintf("half the vCPUs or memory would leave the peak below %g %%, measured for %s", 100*l.TargetUse, days(l.Measured)),
 		VolumesOrphaned:  "available and attached to nothing for " + days(l.Available),
 		SnapshotsOld:     "older than " + days(l.Snapshot),
 		AddressesUnused:  "leads to no port for " + days(l.Unused),

@@ -152,8 +152,22 @@ type Outlook struct {
 	OrderBy      *time.Time `json:"order_by,omitempty"` // P10 crossing − lead time
 	Purchase     *Purchase  `json:"purchase,omitempty"`
 	Confidence   Confidence `json:"confidence"`
-	Basis        *Basis     `json:"basis,omitempty"`
-	Chart        Chart      `json:"chart"`
+	// Risks are the chances that the limit is reached before an order arrives, by when it
+	// is placed: today and RiskWeeks later.
+	Risks []Risk `json:"risks,omitempty"`
+	Basis *Basis `json:"basis,omitempty"`
+	Chart Chart  `json:"chart"`
+}
+
+// RiskWeeks are how long waiting with an order is looked at.
+var RiskWeeks = []int{0, 4, 8, 13}
+
+// Risk is the chance that the limit is reached before an order of Order arrives.
+type Risk struct {
+	Weeks       int       `json:"weeks"` // from the report to Order
+	Order       time.Time `json:"order"`
+	Arrives     time.Time `json:"arrives"`
+	Probability float64   `json:"probability"`
 }
 
 // Purchase is whole units that push the crossing beyond lead time and runway.
@@ -167,6 +181,10 @@ type Purchase struct {
 	// Cost of Units as a decimal number; "" when no price is configured.
 	Cost     string `json:"cost,omitempty"`
 	Currency string `json:"currency,omitempty"`
+	// CostSafe is that of UnitsSafe; PerUsable what one Usable (a TiB, a vCPU) costs.
+	CostSafe  string `json:"cost_safe,omitempty"`
+	PerUsable string `json:"cost_per_usable,omitempty"`
+	Usable    string `json:"usable,omitempty"`
 	// LastsUntil is the day up to which the middle path then fits.
 	LastsUntil time.Time `json:"lasts_until"`
 	Note       string    `json:"note,omitempty"`

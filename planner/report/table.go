@@ -48,7 +48,7 @@ func WriteTable(w io.Writer, d Document) error {
 func style(title string) table.Writer {
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
-	t.Style().Format.Header = text.FormatDefault
+	t.Style().Format.Header, t.Style().Format.Footer = text.FormatDefault, text.FormatDefault
 	t.Style().Options.SeparateRows = false
 	t.Style().Title.Align = text.AlignLeft
 	t.SetTitle("%s", title)
