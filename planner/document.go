@@ -36,7 +36,7 @@ func (p *Planner) document(ctx context.Context, seen *observation, cache *histor
 	d.Reclaim = brief(seen.reclaim)
 	d.Score = p.score(ctx, seen, cache, demands)
 	d.Answers = answers(d)
-	d.Headline = report.Headline(d.Answers)
+	d.Headline, d.Summary = report.Headline(d.Answers), report.Summarise(d.Answers)
 	d.Partial = fold(seen.missing)
 	cache.forget(seen.at)
 	return d
@@ -175,7 +175,7 @@ func zoneLimit(z report.Zone, class string) string {
 func answer(kind report.Kind, name string, o report.Outlook, limit string) report.Answer {
 	a := report.Answer{
 		Kind: kind, Name: name, Class: o.Class, Urgency: o.Urgency, UsedRatio: o.UsedRatio,
-		P10: o.Crossing.P10, P50: o.Crossing.P50, OrderBy: o.OrderBy, Purchase: o.Purchase, Confidence: o.Confidence,
+		P10: o.Crossing.P10, P50: o.Crossing.P50, OrderBy: o.OrderBy, Purchase: o.Purchase, Risks: o.Risks, Confidence: o.Confidence,
 	}
 	if !o.Crossing.Until.IsZero() {
 		until := o.Crossing.Until

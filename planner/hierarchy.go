@@ -176,6 +176,7 @@ func settle(h report.Hierarchy, tree []branch, at time.Time) report.Hierarchy {
 			p10, p50, p90 := reconciled[i].At(t)
 			_, alone, _ := b.result.At(t)
 			m.P10, m.P50, m.P90, m.Alone = append(m.P10, p10), append(m.P50, p50), append(m.P90, p90), append(m.Alone, alone)
+			m.Growth = append(m.Growth, p50-m.Now)
 		}
 		h.Members = append(h.Members, m)
 	}

@@ -224,7 +224,7 @@ func confidence(f forecast.Result) report.Confidence {
 }
 
 func tested(b forecast.Backtest) string {
-	return fmt.Sprintf("on the past, the 80 %% interval held %.0f %%; error %.0f %% of “no change”", 100*b.Coverage, 100*b.Relative)
+	return fmt.Sprintf("on the past, P10 to P90 held %.0f %% of what came; error %.0f %% of “no change”", 100*b.Coverage, 100*b.Relative)
 }
 
 func basis(f forecast.Result) *report.Basis {

@@ -31,6 +31,8 @@ type Document struct {
 	Partial []Missing `json:"partial,omitempty"`
 	// Headline is the one sentence for who reads nothing else.
 	Headline string `json:"headline"`
+	// Summary is what all answers come to.
+	Summary Summary `json:"summary"`
 	// Answers is the first screen: one for every tier and zone, most urgent first.
 	Answers  []Answer            `json:"answers"`
 	Zones    []Zone              `json:"zones"`
@@ -109,16 +111,18 @@ const (
 // Answer says what runs out, when, by when to order, how much, and how sure
 // that is. The date fields are absent when they do not lie within the horizon.
 type Answer struct {
-	Kind       Kind       `json:"kind"`
-	Name       string     `json:"name"`
-	Class      string     `json:"class,omitempty"` // of a zone: the resource class that runs out first
-	Urgency    Urgency    `json:"urgency"`
-	UsedRatio  float64    `json:"used_ratio"` // of the limit, may exceed 1
-	P10        *time.Time `json:"p10,omitempty"`
-	P50        *time.Time `json:"p50,omitempty"`
-	Until      *time.Time `json:"until,omitempty"` // the end of the horizon
-	OrderBy    *time.Time `json:"order_by,omitempty"`
-	Purchase   *Purchase  `json:"purchase,omitempty"`
+	Kind      Kind       `json:"kind"`
+	Name      string     `json:"name"`
+	Class     string     `json:"class,omitempty"` // of a zone: the resource class that runs out first
+	Urgency   Urgency    `json:"urgency"`
+	UsedRatio float64    `json:"used_ratio"` // of the limit, may exceed 1
+	P10       *time.Time `json:"p10,omitempty"`
+	P50       *time.Time `json:"p50,omitempty"`
+	Until     *time.Time `json:"until,omitempty"` // the end of the horizon
+	OrderBy   *time.Time `json:"order_by,omitempty"`
+	Purchase  *Purchase  `json:"purchase,omitempty"`
+	// Risks are the chances that it runs out before an order arrives, as in Outlook.
+	Risks      []Risk     `json:"risks,omitempty"`
 	Confidence Confidence `json:"confidence"`
 	Why        string     `json:"why"` // one sentence
 }

@@ -58,7 +58,7 @@ func thousands(v float64) string {
 	}
 	for i, digit := range s {
 		if i > 0 && (len(s)-i)%3 == 0 {
-			b.WriteRune(' ') // thin space
+			b.WriteByte(' ')
 		}
 		b.WriteRune(digit)
 	}
@@ -167,15 +167,19 @@ func (p *Purchase) CostText() string {
 	return strings.TrimSpace(money(p.Cost) + " " + p.Currency)
 }
 
-// money puts thin spaces between the thousands of a decimal number.
+// money puts spaces between the thousands of a decimal number, and leaves zeros
+// beyond the second decimal place out.
 func money(decimal string) string {
 	whole, fraction, dot := strings.Cut(decimal, ".")
 	var b strings.Builder
 	for i, digit := range whole {
 		if i > 0 && (len(whole)-i)%3 == 0 && whole[i-1] != '-' {
-			b.WriteRune(' ')
+			b.WriteByte(' ')
 		}
 		b.WriteRune(digit)
+	}
+	for len(fraction) > 2 && strings.HasSuffix(fraction, "0") {
+		fraction = fraction[:len(fraction)-1]
 	}
 	if dot {
 		b.WriteString("." + fraction)

@@ -47,6 +47,8 @@ type Member struct {
 	P10 []float64 `json:"p10,omitempty"`
 	P50 []float64 `json:"p50,omitempty"`
 	P90 []float64 `json:"p90,omitempty"`
+	// Growth is P50 − Now.
+	Growth []float64 `json:"growth,omitempty"`
 	// Alone is what P50 was before it had to add up.
 	Alone []float64 `json:"p50_alone,omitempty"`
 	// The evidence, as in Basis.
@@ -60,14 +62,6 @@ type Member struct {
 	Origins   int       `json:"backtest_origins,omitempty"`
 }
 
-// Growth is what P50 is expected to add by the i-th instant.
-func (m Member) Growth(i int) float64 {
-	if i >= len(m.P50) {
-		return 0
-	}
-	return m.P50[i] - m.Now
-}
-
 // Parts are the members below parent that grow most by the last instant, at most
 // limit of them.
 func (h Hierarchy) Parts(parent, limit int) []Member {
@@ -77,9 +71,14 @@ func (h Hierarchy) Parts(parent, limit int) []Member {
 			parts = append(parts, m)
 		}
 	}
-	last := len(h.At) - 1
+	grown := func(m Member) float64 {
+		if len(m.Growth) == 0 {
+			return 0
+		}
+		return m.Growth[len(m.Growth)-1]
+	}
 	slices.SortStableFunc(parts, func(a, b Member) int {
-		return cmp.Or(cmp.Compare(b.Growth(last), a.Growth(last)), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(grown(b), grown(a)), cmp.Compare(a.Name, b.Name))
 	})
 	return parts[:min(limit, len(parts))]
 }

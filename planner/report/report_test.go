@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"mcloud/planner"
+	"mcloud/planner/chargeback"
 	"mcloud/planner/plannertest"
 	"mcloud/planner/report"
 )
@@ -58,6 +59,14 @@ func TestHTMLIsSelfContained(t *testing.T) {
 			t.Errorf("the page lacks %q", word)
 		}
 	}
+	for _, id := range []string{"buy", "basis", "compute", "storage", "drivers", "reclaim", "options", "check", "headroom"} {
+		if strings.Count(page, `id="`+id+`"`) != 1 || !strings.Contains(page, `href="#`+id+`"`) {
+			t.Errorf("the page has no section %s that is linked to", id)
+		}
+	}
+	if n := strings.Count(page, "<figcaption>"); n != 10 || strings.Count(page, "dates are UTC. History from 2026-05-26 to 2026-11-22, forecast up to 2027-11-22") != 10 {
+		t.Errorf("%d charts say what they show", n)
+	}
 	if n := strings.Count(page, "<svg"); n != 10 {
 		t.Errorf("%d charts, want one for each of 4 tiers and 3 zones × 2 classes", n)
 	}
@@ -79,7 +88,13 @@ var (
 // TestEveryNumberIsInTheJSON reads the numbers off the page, axes aside, and
 // looks for a number, date or text of the JSON that reads like it.
 func TestEveryNumberIsInTheJSON(t *testing.T) {
-	d := document(t, nil)
+	d := document(t, func(o *planner.Options) {
+		card, err := chargeback.ReadRateCard(strings.NewReader(`{currency: EUR, rates: [{meter: server, sku: m1.large, price: "10.1000", per: hour}, {meter: server, sku: "*", price: "0.0250", per: hour}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Card = card
+	})
 	raw, err := json.Marshal(d)
 	if err != nil {
 		t.Fatal(err)
@@ -108,6 +123,7 @@ func TestEveryNumberIsInTheJSON(t *testing.T) {
 			}
 		case string:
 			learn(v)
+			learn(apart(v))
 			if at, err := time.Parse(time.RFC3339, v); err == nil {
 				learn(at.Format(time.DateOnly))
 			}
@@ -121,13 +137,6 @@ func TestEveryNumberIsInTheJSON(t *testing.T) {
 		}
 	}
 	walk(tree)
-	for _, purchase := range []string{"55351.50", "18450.50", "24000"} { // thousands apart on the page
-		for i := range d.Answers {
-			if p := d.Answers[i].Purchase; p != nil && p.Cost == purchase {
-				learn(p.CostText())
-			}
-		}
-	}
 	learn("P10 P50 P90 N+1 100 % 80 %") // the explanations' own words
 	text := html.UnescapeString(hidden.ReplaceAllString(render(t, d), " "))
 	for _, n := range numbers.FindAllString(text, -1) {
@@ -139,6 +148,21 @@ func TestEveryNumberIsInTheJSON(t *testing.T) {
 	if len(numbers.FindAllString(text, -1)) < 200 {
 		t.Error("too few numbers were found: the check looks at nothing")
 	}
+}
+
+var decimals = regexp.MustCompile(`^(\d+?)((?:\d{3})*)(\.\d{2})?\d*$`)
+
+// apart is a decimal number as the page has money: thousands apart, cents.
+func apart(s string) string {
+	m := decimals.FindStringSubmatch(s)
+	if m == nil {
+		return ""
+	}
+	text := m[1]
+	for i := 0; i < len(m[2]); i += 3 {
+		text += " " + m[2][i:i+3]
+	}
+	return text + m[3]
 }
 
 func TestEmptyCloudIsSaid(t *testing.T) {
@@ -216,6 +240,24 @@ func TestCSV(t *testing.T) {
 	}
 	if rows, err = csv.NewReader(&b).ReadAll(); err != nil || len(rows) != 1+4*3 {
 		t.Errorf("%d headroom rows, error %v", len(rows), err)
+	}
+}
+
+func TestSummary(t *testing.T) {
+	price := func(units int64, cost, currency string) *report.Purchase {
+		return &report.Purchase{Unit: "node", Units: units, Cost: cost, Currency: currency}
+	}
+	s := report.Summarise([]report.Answer{
+		{Kind: report.KindTier, Name: "a", Urgency: report.Full, Purchase: price(1, "0.10", "EUR"), Confidence: report.Confidence{Level: "high"}},
+		{Kind: report.KindTier, Name: "b", Urgency: report.Order, Purchase: price(2, "1000.20", "EUR"), Confidence: report.Confidence{Level: "low"}},
+		{Kind: report.KindTier, Name: "c", Urgency: report.Order, Purchase: price(2, "7", "USD"), Confidence: report.Confidence{Level: "high"}},
+		{Kind: report.KindTier, Name: "d", Urgency: report.Order, Purchase: price(2, "", ""), Confidence: report.Confidence{Level: "high"}},
+		{Kind: report.KindTier, Name: "e", Urgency: report.Full, Confidence: report.Confidence{Level: "none"}},
+		{Kind: report.KindTier, Name: "f", Urgency: report.Soon, Purchase: price(0, "", ""), Confidence: report.Confidence{Level: "medium"}},
+		{Kind: report.KindTier, Name: "g", Urgency: report.Fine, Purchase: price(9, "9", "EUR"), Confidence: report.Confidence{Level: "high"}},
+	})
+	if s.Now.Text() != "5 orders" || s.Now.CostText() != "1 000.30 EUR + 7 USD + 2 without a price" || s.Soon.Text() != "nothing" || s.SureText() != "confidence: 4 high, 1 medium, 1 low, 1 none" {
+		t.Errorf("%q %q %q %q", s.Now.Text(), s.Now.CostText(), s.Soon.Text(), s.SureText())
 	}
 }
 
