@@ -83,7 +83,7 @@ func Planner(f config.File, store *Store, version string, logger *slog.Logger) (
 	routes = append(routes, httpapi.Route{Pattern: "GET /api/v1/configuration", Serve: func(*http.Request) (any, error) {
 		return map[string]string{"cloud": f.Cloud, "path": f.Path, "version": version}, nil
 	}})
-	handler := httpapi.New(httpapi.Options{Planner: p, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}), Routes: routes, Sight: sight, Logger: logger})
+	handler := httpapi.New(httpapi.Options{Planner: p, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}), Routes: routes, Version: version, Sight: sight, Logger: logger})
 	ready := make(chan struct{})
 	return Part{
 		Name:  "planner",

@@ -9,6 +9,7 @@
 //	GET /api/v1/forecast?tier=T|zone=Z[&class=C]|series=EXPRESSION[&limit=N][&horizon=90d][&seasonal=true]
 //	GET /api/v1/score                         past reports against what came
 //	GET /api/v1/reclaim                       what is paid for and not used
+//	GET /api/v1/openapi.json                  this API, described
 //	GET /metrics, /healthz, /readyz
 package httpapi
 
@@ -49,6 +50,8 @@ type Options struct {
 	Routes []Route
 	// Sight is what the one may see for whom a context is; nil: everybody sees all.
 	Sight func(context.Context) planner.Sight
+	// Version is the program's, for the description of the API.
+	Version string
 	// Timeout bounds one request; default 2 minutes.
 	Timeout time.Duration
 	Logger  *slog.Logger
@@ -97,6 +100,7 @@ func New(o Options) http.Handler {
 	}
 	s := &server{o}
 	mux := http.NewServeMux()
+	patterns := []string{"GET /{$}", "GET /api/v1/report", "GET /healthz", "GET /readyz", "GET " + OpenAPIPath}
 	mux.HandleFunc("GET /{$}", s.page)
 	mux.HandleFunc("GET /api/v1/report", s.report)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
@@ -108,6 +112,13 @@ func New(o Options) http.Handler {
 		{"GET /api/v1/reclaim", func(r *http.Request) (any, error) { return s.Planner.Reclaim(r.Context()) }},
 		{"GET /api/v1/score", func(r *http.Request) (any, error) { return s.Planner.Score(r.Context()) }},
 	}, o.Routes...)
+	for _, route := range routes {
+		patterns = append(patterns, route.Pattern)
+	}
+	if o.Metrics != nil {
+		patterns = append(patterns, "GET /metrics")
+	}
+	routes = append(routes, Route{"GET " + OpenAPIPath, s.describe(patterns)})
 	for _, route := range routes {
 		mux.HandleFunc(route.Pattern, func(w http.ResponseWriter, r *http.Request) {
 			answer, err := route.Serve(r)

@@ -51,15 +51,11 @@ func RebalanceRoutes(s Steerer) []Route {
 			return state, problemOfPlan(err)
 		}},
 		{"GET " + plans + "/{id}/check", func(r *http.Request) (any, error) {
-			type answer struct {
-				Holds bool   `json:"holds"`
-				Why   string `json:"why,omitempty"`
-			}
 			err := s.Check(r.Context(), planID(r))
 			if errors.Is(err, rebalance.ErrStale) {
-				return answer{Why: err.Error()}, nil
+				return planCheck{Why: err.Error()}, nil
 			}
-			return answer{Holds: err == nil}, problemOfPlan(err)
+			return planCheck{Holds: err == nil}, problemOfPlan(err)
 		}},
 		{"POST " + plans + "/{id}/{stage}", func(r *http.Request) (any, error) {
 			record, err := io.ReadAll(io.LimitReader(r.Body, maxRecordBytes+1))
@@ -73,6 +69,12 @@ func RebalanceRoutes(s Steerer) []Route {
 			return struct{}{}, problemOfPlan(s.Reached(r.Context(), state.Plan, planner.Stage(r.PathValue("stage")), record))
 		}},
 	}
+}
+
+// planCheck says whether a plan's reason still holds.
+type planCheck struct {
+	Holds bool   `json:"holds"`
+	Why   string `json:"why,omitempty"`
 }
 
 func planID(r *http.Request) string {
