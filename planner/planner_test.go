@@ -299,6 +299,37 @@ func TestMetrics(t *testing.T) {
 	if quantiles == 0 || quantiles >= 12 {
 		t.Errorf("%d exhaustion dates of 12: want some, and none beyond the horizon", quantiles)
 	}
+	// 3 quantiles at 3 leads of 4 tiers, and of 2 classes of 3 zones.
+	for metric, want := range map[string]int{
+		"mcloud_tier_forecast_bytes": 36, "mcloud_zone_forecast_units": 54, "mcloud_tier_too_late_ratio": 4, "mcloud_zone_too_late_ratio": 6,
+		"mcloud_tier_forecast_error_ratio": 4, "mcloud_zone_forecast_coverage_ratio": 6, "mcloud_tier_order_by_timestamp_seconds": 3, "mcloud_reclaim_objects": 8, "mcloud_plan_score_error_ratio": 0,
+	} {
+		if n := testutil.CollectAndCount(p, metric); n != want {
+			t.Errorf("%d series of %s, want %d", n, metric, want)
+		}
+	}
+	for _, family := range families {
+		if family.GetName() != "mcloud_tier_forecast_bytes" {
+			continue
+		}
+		for _, m := range family.Metric {
+			labels := map[string]string{}
+			for _, l := range m.Label {
+				labels[l.GetName()] = l.GetValue()
+			}
+			if labels["tier"] != "geo-nvme" || labels["ahead"] != "30d" || labels["quantile"] != "0.5" {
+				continue
+			}
+			f, err := p.Forecast(context.Background(), planner.Question{Tier: "geo-nvme"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Half a day after the step of 30 days: At is at noon, steps at midnight.
+			if got, low, high := m.Gauge.GetValue(), f[0].Steps[29].P50, f[0].Steps[30].P50; got < low || got > high {
+				t.Errorf("30 days ahead %g, want between %g and %g", got, low, high)
+			}
+		}
+	}
 }
 
 func TestOptions(t *testing.T) {
