@@ -34,6 +34,19 @@ type Storage struct {
 	Use map[string]PoolUse
 	// ProvisionedGiB is the size of all Cinder volumes by volume type.
 	ProvisionedGiB map[string]int64
+
+	// measured are the OSDs that Use was measured on, where OSDs are others: see On.
+	measured []OSD
+}
+
+// On is s as it would be on other OSDs once Ceph had spread its data over them: they
+// fill as unevenly as those that are there now.
+func (s Storage) On(osds []OSD) Storage {
+	if s.measured == nil {
+		s.measured = s.OSDs
+	}
+	s.OSDs = osds
+	return s
 }
 
 // TierSum is what a tier holds and may hold. Bytes are logical (after copies)
@@ -161,11 +174,18 @@ func sumSet(t Tier, s Storage, set osdSet, pools []CephPool, sum *TierSum) setSu
 	part.copies = use.copies
 	sum.StoredBytes += use.stored
 	ideal := idealBytes(osds, pools) // of logical bytes, OSDs filled to the brim
-	others := othersRaw(set, osds, pools, s)
+	were, of := osds, s
+	if s.measured != nil {
+		were, of.OSDs = set.members(s.measured), s.measured
+	}
+	others := othersRaw(set, were, pools, of)
 	sum.OtherRawBytes += others
 	var lineRaw, fullRaw float64
 	if known {
 		fullRaw = use.raw + others + use.availRaw
+		if before := idealBytes(were, pools); s.measured != nil && before > 0 {
+			fullRaw *= ideal / before
+		}
 		lineRaw = fullRaw * limit / full
 		if brim := ideal * use.copies; brim > 0 {
 			part.balance = min(1, fullRaw/(brim*full))

@@ -197,3 +197,24 @@ func TestUnitsFor(t *testing.T) {
 		t.Error("a unit that adds nothing is said to help")
 	}
 }
+
+// TestOn: OSDs that come or go change the room in proportion to what can be placed,
+// and leave the balance as it is.
+func TestOn(t *testing.T) {
+	s := Storage{
+		Clusters: map[string]mcloud.CephCluster{"c": {NearfullRatio: 0.85, BackfillfullRatio: 0.9, FullRatio: 0.95}},
+		OSDs:     osds("c", "x", 10, "h1", "h2", "h3", "h4", "h5", "h6"),
+		Pools:    []CephPool{pool("c", "p", "x", "host", 3, 0)},
+		Use:      map[string]PoolUse{"c/p": {Stored: 5 * tib, MaxAvail: 12.1 * tib}}, // 17.1 of 19: a balance of 0.9
+	}
+	tier := Tier{Name: "x", Pools: []PoolRef{{"c", "p"}}}
+	before := TierOf(tier, s)
+	within(t, "balance", before.Balance, 0.9, 1e-9)
+	after := TierOf(tier, s.On(osds("c", "x", 10, "h1", "h2", "h3", "h4", "h5", "h6", "h7", "h8", "h9")))
+	within(t, "half as many hosts more", after.LineBytes, 1.5*before.LineBytes, 1e-9)
+	within(t, "full line", after.FullBytes, 1.5*17.1*tib, 1e-9)
+	within(t, "balance stays", after.Balance, 0.9, 1e-9)
+	within(t, "stored stays", after.StoredBytes, 5*tib, 1e-9)
+	back := TierOf(tier, s.On(osds("c", "x", 10, "h1")).On(s.OSDs))
+	within(t, "there and back", back.LineBytes, before.LineBytes, 1e-9)
+}

@@ -24,9 +24,9 @@ type Class struct {
 	Allocated int64 `json:"allocated"`
 	// Free is Σ max(0, capacity − allocated) of the hosts in service.
 	Free int64 `json:"free"`
-	// Reserve is the N+1 reserve: Capacity of the largest host in service of
-	// each zone, so that one may fail. Zero in a zone of one host, where
-	// nothing could be reserved.
+	// Reserve is what is kept back so that the largest host in service of each
+	// zone may fail, or what else a Reserve says (N+1). Zero in a zone of one host,
+	// where nothing could be reserved.
 	Reserve int64 `json:"reserve"`
 	// Limit is Capacity − Reserve: what a plan may fill.
 	Limit int64 `json:"limit"`
@@ -50,6 +50,8 @@ type HostSum struct {
 	Zone    string           `json:"zone"`
 	Out     string           `json:"out_of_service,omitempty"` // why it takes no server
 	Classes map[string]Class `json:"classes"`
+
+	rack string // that it fails with; "" is none
 }
 
 // ZoneSum is an availability zone's classes, or with Zone "" the cloud's.
@@ -84,15 +86,22 @@ func (h Host) Sum() HostSum {
 	return s
 }
 
-// Zones sums the hosts by availability zone, ordered by name.
-func Zones(c Cloud) []ZoneSum {
-	byZone := map[string][]HostSum{}
+// Zones sums the hosts by availability zone, ordered by name, and keeps back the
+// largest host of each.
+func Zones(c Cloud) []ZoneSum { return Reserve{}.Zones(c) }
+
+// Zones sums the hosts by availability zone, ordered by name, and keeps r back in
+// each.
+func (r Reserve) Zones(c Cloud) []ZoneSum {
+	byZone, racks := map[string][]HostSum{}, r.racks(c)
 	for _, h := range c.Hosts {
-		byZone[h.Zone] = append(byZone[h.Zone], h.Sum())
+		sum := h.Sum()
+		sum.rack = racks[h.ID]
+		byZone[h.Zone] = append(byZone[h.Zone], sum)
 	}
 	zones := make([]ZoneSum, 0, len(byZone))
 	for _, name := range slices.Sorted(maps.Keys(byZone)) {
-		zones = append(zones, sumZone(name, byZone[name]))
+		zones = append(zones, r.sum(name, byZone[name]))
 	}
 	return zones
 }
@@ -121,9 +130,8 @@ func add(a, b Class) Class {
 	}
 }
 
-func sumZone(name string, hosts []HostSum) ZoneSum {
+func (r Reserve) sum(name string, hosts []HostSum) ZoneSum {
 	z := ZoneSum{Zone: name, Hosts: len(hosts), Out: map[string]int{}, Classes: map[string]Class{}}
-	largest := map[string]int64{}
 	for _, h := range hosts {
 		if h.Out != "" {
 			z.Out[h.Out]++
@@ -132,14 +140,11 @@ func sumZone(name string, hosts []HostSum) ZoneSum {
 		}
 		for class, c := range h.Classes {
 			z.Classes[class] = add(z.Classes[class], c)
-			largest[class] = max(largest[class], c.Capacity)
 		}
 	}
 	stranded := strandedBy(hosts, z.Classes)
 	for class, c := range z.Classes {
-		if z.InService > 1 {
-			c.Reserve = largest[class]
-		}
+		c.Reserve = r.of(class, hosts)
 		c.Limit = max(0, c.Capacity-c.Reserve)
 		c.Stranded = stranded[class]
 		z.Classes[class] = c
