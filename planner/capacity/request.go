@@ -191,3 +191,14 @@ func (r Request) traits() map[string]bool {
 	}
 	return all
 }
+
+// Total is what a server takes altogether, by resource class.
+func (r Request) Total() map[string]int64 {
+	total := maps.Clone(r.Unnamed.Resources)
+	for _, g := range r.Groups {
+		for class, n := range g.Resources {
+			total[class] += n
+		}
+	}
+	return total
+}

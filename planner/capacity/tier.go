@@ -2,6 +2,7 @@ package capacity
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -67,4 +68,21 @@ func (t Tier) Validate() error {
 		}
 	}
 	return nil
+}
+
+// OSDs are those that hold the tier's data: those in, of the rules of its pools.
+func (t Tier) OSDs(s Storage) []OSD {
+	var sets []osdSet
+	for _, ref := range t.Pools {
+		if pool, ok := findPool(s.Pools, ref); ok {
+			sets = append(sets, setOf(pool.CephPool))
+		}
+	}
+	var in []OSD
+	for _, o := range s.OSDs {
+		if slices.ContainsFunc(sets, func(set osdSet) bool { return set.has(o.OSD) }) {
+			in = append(in, o)
+		}
+	}
+	return in
 }

@@ -185,9 +185,18 @@ func strandedBy(hosts []HostSum, zone map[string]Class) map[string]int64 {
 // ("" means any zone): the natural unit to buy more of. ok is false when no
 // host is in service. Ties go to the larger memory, then the larger VCPU.
 func CommonHost(c Cloud, zone string) (inventory map[string]mcloud.ProviderInventory, ok bool) {
+	h, ok := TypicalHost(c, zone)
+	if !ok {
+		return nil, false
+	}
+	return h.Providers[0].Inventories, true
+}
+
+// TypicalHost is one of the hosts whose inventory CommonHost returns.
+func TypicalHost(c Cloud, zone string) (host Host, ok bool) {
 	type shape struct{ vcpu, memory int64 }
 	count := map[shape]int{}
-	example := map[shape]map[string]mcloud.ProviderInventory{}
+	example := map[shape]Host{}
 	for _, h := range c.Hosts {
 		if h.OutOfService() != "" || (zone != "" && h.Zone != zone) {
 			continue
@@ -195,10 +204,10 @@ func CommonHost(c Cloud, zone string) (inventory map[string]mcloud.ProviderInven
 		inv := h.Providers[0].Inventories
 		s := shape{inv["VCPU"].Total, inv["MEMORY_MB"].Total}
 		count[s]++
-		example[s] = inv
+		example[s] = h
 	}
 	if len(count) == 0 {
-		return nil, false
+		return Host{}, false
 	}
 	best := slices.MaxFunc(slices.Collect(maps.Keys(count)), func(a, b shape) int {
 		return cmp.Or(cmp.Compare(count[a], count[b]), cmp.Compare(a.memory, b.memory), cmp.Compare(a.vcpu, b.vcpu))

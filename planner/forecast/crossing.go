@@ -1,6 +1,7 @@
 package forecast
 
 import (
+	"hash/fnv"
 	"math"
 	"slices"
 	"time"
@@ -89,17 +90,29 @@ func (r Result) crossing(now float64, limits func(path int) []float64) Crossing 
 type Move struct {
 	Earliest, Latest time.Time
 	Add              float64
+	// Key tells moves apart whose dates must not depend on which others there are;
+	// "" stands for the place in the list.
+	Key string
 }
 
 // Moving is the limit base with moves, for CrossingOf: every path has dates of its
 // own, spread evenly over their ranges and the same whenever they are asked for.
 func Moving(base float64, moves []Move) func(path int, at time.Time) float64 {
+	apart := make([]float64, len(moves))
+	for i, m := range moves {
+		apart[i] = float64(i) * 0.41421356237309515
+		if m.Key != "" {
+			h := fnv.New32a()
+			h.Write([]byte(m.Key))
+			apart[i] = float64(h.Sum32()) / (1 << 32)
+		}
+	}
 	return func(path int, at time.Time) float64 {
 		limit := base
 		for i, m := range moves {
 			// Multiples of the golden ratio fill the unit interval evenly (Weyl); moves
 			// are told apart by another irrational step.
-			_, share := math.Modf(float64(path+1)*0.6180339887498949 + float64(i)*0.41421356237309515)
+			_, share := math.Modf(float64(path+1)*0.6180339887498949 + apart[i])
 			date := m.Earliest
 			if m.Latest.After(date) {
 				date = date.Add(time.Duration(share * float64(m.Latest.Sub(date))))
