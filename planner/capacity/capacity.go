@@ -24,6 +24,8 @@ type Cloud struct {
 	Hosts      []Host      // by name
 	Aggregates []Aggregate // by name
 	Flavors    []Flavor    // by name
+	// Reserve is what every zone keeps back; Read leaves it at the largest host.
+	Reserve Reserve
 	// Problems are objects that were left out, and why; the rest stands.
 	Problems []Problem
 }

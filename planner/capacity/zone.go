@@ -86,14 +86,9 @@ func (h Host) Sum() HostSum {
 	return s
 }
 
-// Zones sums the hosts by availability zone, ordered by name, and keeps back the
-// largest host of each.
-func Zones(c Cloud) []ZoneSum { return Reserve{}.Zones(c) }
-
-// Zones sums the hosts by availability zone, ordered by name, and keeps r back in
-// each.
-func (r Reserve) Zones(c Cloud) []ZoneSum {
-	byZone, racks := map[string][]HostSum{}, r.racks(c)
+// Zones sums the hosts by availability zone, ordered by name.
+func Zones(c Cloud) []ZoneSum {
+	byZone, racks := map[string][]HostSum{}, c.Reserve.racks(c)
 	for _, h := range c.Hosts {
 		sum := h.Sum()
 		sum.rack = racks[h.ID]
@@ -101,7 +96,7 @@ func (r Reserve) Zones(c Cloud) []ZoneSum {
 	}
 	zones := make([]ZoneSum, 0, len(byZone))
 	for _, name := range slices.Sorted(maps.Keys(byZone)) {
-		zones = append(zones, r.sum(name, byZone[name]))
+		zones = append(zones, c.Reserve.sum(name, byZone[name]))
 	}
 	return zones
 }

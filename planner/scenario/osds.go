@@ -192,7 +192,7 @@ func (s *state) lose(c Change) error {
 	}
 	for _, p := range []place{
 		{"host", c.Host, byName, func(o capacity.OSD) string { return o.Host }},
-		{"rack", c.Rack, s.Reserve.Racks(s.Cloud), func(o capacity.OSD) string { return o.Rack }},
+		{"rack", c.Rack, s.Cloud.Reserve.Racks(s.Cloud), func(o capacity.OSD) string { return o.Rack }},
 		{"datacenter", c.Datacenter, nil, func(o capacity.OSD) string { return o.Datacenter }},
 	} {
 		if p.name == "" {

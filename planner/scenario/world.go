@@ -16,7 +16,6 @@ type World struct {
 	Cloud   capacity.Cloud
 	Storage capacity.Storage
 	Tiers   []capacity.Tier
-	Reserve capacity.Reserve
 }
 
 // Subject is a quantity that has a limit: a resource class of a zone, or what a tier
@@ -101,7 +100,7 @@ func (w World) Apply(changes []Change) ([]Effect, error) {
 	// Deep copies of what is written to; nobody else sees a change.
 	w.Cloud.Hosts, w.Storage.OSDs = slices.Clone(w.Cloud.Hosts), slices.Clone(w.Storage.OSDs)
 	s := &state{World: w, whole: w.Storage, reserve: map[string]bool{}, effects: map[Subject]*Effect{}}
-	for _, z := range w.Reserve.Zones(w.Cloud) {
+	for _, z := range capacity.Zones(w.Cloud) {
 		for _, c := range z.Classes {
 			s.reserve[z.Zone] = s.reserve[z.Zone] || c.Reserve > 0
 		}
@@ -195,7 +194,7 @@ func bound(was, is float64, way direction) float64 {
 // sums are the levels of the world as it is now.
 func (s *state) sums() map[Subject]Level {
 	levels := map[Subject]Level{}
-	for _, z := range s.Reserve.Zones(s.Cloud) {
+	for _, z := range capacity.Zones(s.Cloud) {
 		for class, c := range z.Classes {
 			limit := c.Limit
 			switch {
@@ -203,7 +202,7 @@ func (s *state) sums() map[Subject]Level {
 				// Nothing could be kept back at first, and its one failure domain may be
 				// filled: another beside it takes none of that away.
 				limit = max(c.Limit, c.Reserve)
-			case c.Reserve == 0 && s.Reserve.Hosts >= 0:
+			case c.Reserve == 0 && s.Cloud.Reserve.Hosts >= 0:
 				limit = 0 // nothing is left that could carry on
 			}
 			levels[Subject{Zone, z.Zone, class}] = Level{Limit: float64(limit), Capacity: float64(c.Capacity)}
