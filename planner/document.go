@@ -9,6 +9,7 @@ import (
 
 	"mcloud/planner/capacity"
 	"mcloud/planner/report"
+	"mcloud/planner/scenario"
 )
 
 // document makes the report of what was seen.
@@ -16,6 +17,10 @@ func (p *Planner) document(ctx context.Context, seen *observation, cache *histor
 	d := report.Document{
 		Schema: report.Schema, Cloud: p.o.Cloud, At: seen.at, RunwayDays: days(p.o.Runway),
 		Zones: []report.Zone{}, Tiers: []report.Tier{}, Answers: []report.Answer{},
+	}
+	if seen.promises.effects == nil {
+		p.poolUse(ctx, seen) // what tiers may fill follows from it
+		p.promise(ctx, seen)
 	}
 	hosts := p.hostsByZone(ctx, seen)
 	sums := capacity.Zones(seen.cloud)
@@ -26,7 +31,6 @@ func (p *Planner) document(ctx context.Context, seen *observation, cache *histor
 	}
 	d.Total = capacity.Total(sums)
 	d.RealUse = p.realUse(ctx, seen, cache)
-	p.poolUse(ctx, seen)
 	for _, t := range p.o.Tiers {
 		d.Tiers = append(d.Tiers, p.tier(ctx, seen, cache, t))
 	}
@@ -37,6 +41,7 @@ func (p *Planner) document(ctx context.Context, seen *observation, cache *histor
 	d.Score = p.score(ctx, seen, cache, demands)
 	d.Answers = answers(d)
 	d.Headline, d.Summary = report.Headline(d.Answers), report.Summarise(d.Answers)
+	d.Commitments, d.Scenarios = seen.promises.pending(seen.at), seen.promises.scenarios(seen.at)
 	d.Partial = fold(seen.missing)
 	cache.forget(seen.at)
 	return d
@@ -54,6 +59,7 @@ func (p *Planner) zone(seen *observation, sum capacity.ZoneSum, history map[stri
 			what: zoneWhat(sum.Zone, class), unit: report.ClassUnit(class),
 			used: float64(c.Allocated), known: true, limit: float64(c.Limit), capacity: float64(c.Capacity),
 			leadTime: p.o.Compute.LeadTime, buy: unit, perUnit: float64(unit.Resources[class]),
+			subject: scenario.Subject{Kind: scenario.Zone, Name: sum.Zone, Class: class},
 		}, history[class], seen)
 		o.Class = class
 		z.Outlooks = append(z.Outlooks, o)
@@ -92,6 +98,7 @@ func (p *Planner) tier(ctx context.Context, seen *observation, cache *historyCac
 	o := p.outlook(quantity{
 		what: "tier " + t.Name, unit: "bytes", used: sum.StoredBytes, known: sum.Known, limit: sum.LimitBytes, capacity: sum.LineBytes,
 		leadTime: t.LeadTime, buy: t.Unit, perUnit: sum.UnitBytes,
+		subject: scenario.Subject{Kind: scenario.Tier, Name: t.Name},
 	}, p.tierDemand(ctx, cache, t, seen.storage.Pools, seen.at), seen)
 	return report.Tier{TierSum: sum, Outlook: o}
 }

@@ -36,6 +36,8 @@ type observation struct {
 	forecasts map[string]forecast.Result
 	drifts    map[string]float64 // of their histories, a day
 	reclaim   *reclaim.Result    // nil: not known
+
+	promises promises
 }
 
 func (o *observation) miss(what, format string, args ...any) {
@@ -88,6 +90,7 @@ func (p *Planner) observe(ctx context.Context, at time.Time) (*observation, erro
 		return nil, fmt.Errorf("the store cannot be read: %w", failed[0])
 	}
 	seen.cloud = capacity.Read(objects)
+	seen.cloud.Reserve = p.o.Reserve
 	var problems []capacity.Problem
 	seen.storage, problems = capacity.ReadStorage(objects)
 	for _, problem := range append(seen.cloud.Problems, problems...) {

@@ -11,11 +11,13 @@ import (
 	"mcloud/planner/capacity"
 	"mcloud/planner/forecast"
 	"mcloud/planner/report"
+	"mcloud/planner/scenario"
 )
 
 // quantity is something that fills up, at the instant of the plan.
 type quantity struct {
 	what            string // for messages: "tier nvme"
+	subject         scenario.Subject
 	unit            string
 	used            float64
 	known           bool // whether used is
@@ -55,11 +57,9 @@ func (p *Planner) outlook(q quantity, d demand, seen *observation) report.Outloo
 		o.Confidence = report.Confidence{Level: "none", Why: "the limit is not known"}
 		return o
 	}
-	o.Crossing = f.Crossing(forecast.Constant(q.limit))
-	if q.known && q.used >= q.limit {
-		now := seen.at
-		o.Crossing = forecast.Crossing{State: forecast.Over, P10: &now, P50: &now, P90: &now, Until: now, Probability: 1}
-	}
+	promised := seen.promises.effect(q)
+	o.Crossing = crossing(q, promised, f, seen.at)
+	seen.promises.answer(q, promised, f, seen.at)
 	o.Risks = risks(f, q, o.Crossing.State, seen.at)
 	if f.Forecasted() {
 		growth := slope(f)
@@ -70,7 +70,7 @@ func (p *Planner) outlook(q quantity, d demand, seen *observation) report.Outloo
 		o.OrderBy = &by
 	}
 	o.Urgency = urgency(o, seen.at)
-	o.Purchase = p.purchase(q, f, seen.at)
+	o.Purchase = p.purchase(q, promised, f, seen.at)
 	return o
 }
 
@@ -107,7 +107,7 @@ func urgency(o report.Outlook, at time.Time) report.Urgency {
 
 // purchase is the whole units that keep the middle path under the limit until
 // the lead time and then the runway have passed.
-func (p *Planner) purchase(q quantity, f forecast.Result, at time.Time) *report.Purchase {
+func (p *Planner) purchase(q quantity, promised scenario.Effect, f forecast.Result, at time.Time) *report.Purchase {
 	if q.buy.Name == "" || q.perUnit <= 0 {
 		return nil
 	}
@@ -118,7 +118,8 @@ func (p *Planner) purchase(q quantity, f forecast.Result, at time.Time) *report.
 			if f.Time(i).After(buy.LastsUntil) {
 				break
 			}
-			need, safe = max(need, f.P50[i]), max(safe, f.P90[i])
+			// What is promised comes on top, and so do limits that fall.
+			need, safe = max(need, owed(q, promised, f, f.P50[i], f.Time(i))), max(safe, owed(q, promised, f, f.P90[i], f.Time(i)))
 		}
 		// To stay under the limit, not to meet it.
 		need, safe = math.Nextafter(need, math.Inf(1)), math.Nextafter(safe, math.Inf(1))

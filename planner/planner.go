@@ -33,6 +33,10 @@ type Options struct {
 	Tiers   []capacity.Tier
 	Compute Compute
 	Rules   capacity.Rules // capacity.AllRules() unless nova.conf says otherwise
+	// Reserve is what every zone keeps back; the zero value is the largest host.
+	Reserve capacity.Reserve
+	// Promises are commitments and scenarios; nil: there are none.
+	Promises Promises
 
 	// Ledger and Recorder keep what reports told, so that it can be scored later; without
 	// them nothing is.

@@ -190,6 +190,9 @@ func TestWhoMayDoWhat(t *testing.T) {
 			"GET /": read, "GET /metrics": read, "GET /healthz": public, "GET /readyz": public, "GET /api/v1/status": read, "GET /api/v1/report": read,
 			"GET /api/v1/headroom": read, "GET /api/v1/configuration": read, "GET /api/v1/chargeback": project, "POST /api/v1/chargeback": admin,
 			"GET /api/v1/rebalance/plans": read, "GET /api/v1/rebalance/plans/latest/check": read,
+			"GET /api/v1/whatif": read, "POST /api/v1/whatif": read, "GET /api/v1/commitments": read, "GET /api/v1/scenarios": read,
+			"PUT /api/v1/commitments/spring": write, "DELETE /api/v1/commitments/spring": write, "POST /api/v1/commitments/spring": admin,
+			"PUT /api/v1/scenarios/x": write, "DELETE /api/v1/scenarios/x": write,
 			"POST /api/v1/rebalance/plans": write, "POST /api/v1/rebalance/plans/x/applied": admin, "GET /debug/pprof/": admin,
 		}},
 	} {

@@ -51,9 +51,9 @@ func CollectorPolicy(method, path string) Need {
 	return Need{Permission: Admin}
 }
 
-// PlannerPolicy is for the planner: everything looks but what makes a plan, which is kept,
-// and what notes that one was applied or undone. A bill is of those projects that who asks
-// may see.
+// PlannerPolicy is for the planner: everything looks but what makes a plan, a commitment or
+// a scenario, which is kept, and what notes that a plan was applied or undone. A bill is of
+// those projects that who asks may see.
 func PlannerPolicy(method, path string) Need {
 	const plans = "/api/v1/rebalance/plans"
 	switch {
@@ -62,6 +62,10 @@ func PlannerPolicy(method, path string) Need {
 	case path == "/api/v1/chargeback" && isRead(method):
 		return Need{Permission: Read, Scoped: true}
 	case path == plans && method == http.MethodPost:
+		return Need{Permission: Write}
+	case path == "/api/v1/whatif" && method == http.MethodPost: // a question that is too long for a URL
+		return Need{Permission: Read}
+	case (strings.HasPrefix(path, "/api/v1/commitments/") || strings.HasPrefix(path, "/api/v1/scenarios/")) && (method == http.MethodPut || method == http.MethodDelete):
 		return Need{Permission: Write}
 	case isRead(method) && !strings.HasPrefix(path, "/debug"):
 		return Need{Permission: Read}

@@ -47,10 +47,21 @@ type ReclaimPlan struct {
 type ComputePlan struct {
 	LeadTime Duration `yaml:"lead_time"`
 	Host     HostUnit `yaml:"host"`
+	// Reserve is what every zone keeps back.
+	Reserve ComputeReserve `yaml:"reserve"`
 	// IsolatedAggregates is the operator's word that the schedulers run with
 	// enable_isolated_aggregate_filtering: headroom counts with it, and rebalance
 	// may ban hosts instead of making them less liked.
 	IsolatedAggregates bool `yaml:"isolated_aggregates"`
+}
+
+// ComputeReserve is what must be able to fail in every zone.
+type ComputeReserve struct {
+	// Hosts is how many hosts, the largest ones; default 1, and 0 keeps nothing back.
+	Hosts *int `yaml:"hosts"`
+	// Rack is the key of host aggregates' metadata that names a rack: then the largest
+	// rack must be able to fail.
+	Rack string `yaml:"rack"`
 }
 
 // HostUnit is the compute host that would be bought.
@@ -147,6 +158,12 @@ func (p Planner) validate(clusters map[string]bool) error {
 		if ratio < 0 || ratio > 1 {
 			return fmt.Errorf("planner.reclaim.%s: %v, want a ratio from 0 to 1", name, ratio)
 		}
+	}
+	switch r := p.Compute.Reserve; {
+	case r.Hosts != nil && (*r.Hosts < 0 || *r.Hosts > 1000):
+		return fmt.Errorf("planner.compute.reserve.hosts: %d, want 0 to 1000", *r.Hosts)
+	case r.Hosts != nil && r.Rack != "":
+		return fmt.Errorf("planner.compute.reserve: hosts and rack, want one of both")
 	}
 	for name, ratio := range map[string]*float64{"min_gap": p.Rebalance.MinGap, "min_free": p.Rebalance.MinFree} {
 		if ratio != nil && (*ratio < 0 || *ratio > 1) {

@@ -15,6 +15,7 @@ import (
 type question[T any] struct {
 	method, path string // GET when method is empty
 	query        map[string]string
+	body         any // JSON; nil for none
 	formats      map[string]func(io.Writer, T) error
 	// choices are the names of the formats, json among them.
 	choices []string
@@ -42,7 +43,7 @@ func (q question[T]) ask(cmd *cobra.Command, o *options) error {
 		method = http.MethodGet
 	}
 	var answer T
-	raw, err := client.call(ctx, method, q.path, query, nil, &answer)
+	raw, err := client.call(ctx, method, q.path, query, q.body, &answer)
 	if err != nil {
 		return err
 	}

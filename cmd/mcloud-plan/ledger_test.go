@@ -80,13 +80,13 @@ rates:
   - {meter: volume, sku: nvme, price: "0.10", per: month}
 `
 
-func routes(o planner.Options) ([]httpapi.Route, error) {
+func routes(o planner.Options, p *planner.Planner, keeper planner.Keeper) ([]httpapi.Route, error) {
 	card, err := chargeback.ReadRateCard(strings.NewReader(testRates))
 	if err != nil {
 		return nil, err
 	}
-	l := &ledger{Inventory: o.Inventory}
+	l := keeper.Ledger.(*ledger)
 	now := func() time.Time { return plannertest.At }
 	steerer := planner.Steerer{Cloud: o.Cloud, Ledger: l, Recorder: l, Options: rebalance.Options{Isolation: true}, Now: now}
-	return append(httpapi.BillRoutes(planner.Biller{Cloud: o.Cloud, Ledger: l, Card: card}, now), httpapi.RebalanceRoutes(steerer)...), nil
+	return append(httpapi.BillRoutes(planner.Biller{Cloud: o.Cloud, Ledger: l, Card: card}, now), append(httpapi.RebalanceRoutes(steerer), httpapi.WhatIfRoutes(p, keeper)...)...), nil
 }

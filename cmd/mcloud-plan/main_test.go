@@ -35,11 +35,13 @@ func TestScripts(t *testing.T) {
 	if options.Card, err = chargeback.ReadRateCard(strings.NewReader(testRates)); err != nil {
 		t.Fatal(err)
 	}
+	keeper := planner.Keeper{Cloud: options.Cloud, Ledger: shelf, Recorder: shelf, Now: func() time.Time { return plannertest.At }}
+	options.Promises = keeper
 	p, err := planner.New(options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	more, err := routes(options)
+	more, err := routes(options, p, keeper)
 	if err != nil {
 		t.Fatal(err)
 	}

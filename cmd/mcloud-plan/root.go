@@ -37,7 +37,8 @@ configuration file, else at http://` + config.DefaultPlannerListen + `.`,
   mcloud-plan reclaim                                      what is paid for and not used
   mcloud-plan score                                        how right the last reports were
   mcloud-plan report --at 2026-11-01 --output json         as it would have been then
-  mcloud-plan headroom --flavor m1.large --zone az-a       how many more servers fit`,
+  mcloud-plan headroom --flavor m1.large --zone az-a       how many more servers fit
+  mcloud-plan whatif --add-host az=az-a,count=4            what dates that would move`,
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -53,7 +54,7 @@ configuration file, else at http://` + config.DefaultPlannerListen + `.`,
 	flags.StringVarP(&o.output.format, "output", "o", "", "table, json or csv; of report also html, xlsx or pdf (default: what the name of --output-file says, else table)")
 	flags.StringVar(&o.output.format, "format", "", "the same as --output")
 	flags.StringVar(&o.output.file, "output-file", "", "write to this file instead of to standard output")
-	root.AddCommand(reportCommand(&o), forecastCommand(&o), headroomCommand(&o), reclaimCommand(&o), scoreCommand(&o), rebalanceCommand(&o), chargebackCommand(&o), serveCommand(&o))
+	root.AddCommand(reportCommand(&o), forecastCommand(&o), headroomCommand(&o), whatifCommand(&o), commitmentCommand(&o), scenarioCommand(&o), reclaimCommand(&o), scoreCommand(&o), rebalanceCommand(&o), chargebackCommand(&o), serveCommand(&o))
 	return root
 }
 

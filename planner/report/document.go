@@ -11,6 +11,7 @@ import (
 	"mcloud/planner/capacity"
 	"mcloud/planner/forecast"
 	"mcloud/planner/reclaim"
+	"mcloud/planner/scenario"
 )
 
 // Schema names this version of the Document's JSON. Fields may be added to it;
@@ -48,6 +49,10 @@ type Document struct {
 	Score Score `json:"score"`
 	// RealUse is what the compute hosts really use, beside what is allocated.
 	RealUse RealUse `json:"really_used"`
+	// Commitments are promised and still to come: every date here counts with them.
+	Commitments []scenario.Commitment `json:"commitments,omitempty"`
+	// Scenarios are the stored questions, answered anew.
+	Scenarios []WhatIf `json:"scenarios,omitempty"`
 }
 
 // RealUse is what compute hosts were measured to use over a time. Nothing of it is

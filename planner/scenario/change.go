@@ -239,6 +239,30 @@ func (s Scenario) Validate() error {
 	return validChanges("scenario "+s.Name, s.Changes)
 }
 
+// Named is a Commitment or a Scenario.
+type Named interface {
+	Commitment | Scenario
+	label() (what, name string)
+}
+
+func (c Commitment) label() (what, name string) { return "commitment", c.Name }
+func (s Scenario) label() (what, name string)   { return "scenario", s.Name }
+
+// Find is the one of that name; its error wraps ErrUnknown.
+func Find[T Named](all []T, name string) (T, error) {
+	var known []string
+	for _, one := range all {
+		_, n := one.label()
+		if n == name {
+			return one, nil
+		}
+		known = append(known, n)
+	}
+	var none T
+	what, _ := none.label()
+	return none, unknown(what, name, known)
+}
+
 const maxName = 64
 
 func validName(what, name string) error {
@@ -286,8 +310,8 @@ func Compose(commitments []Commitment, changes []Change, at time.Time) ([]Change
 	var own []Change
 	for _, c := range changes {
 		if c.Action == Delay || c.Action == Without {
-			if !slices.ContainsFunc(commitments, func(have Commitment) bool { return have.Name == c.Name }) {
-				return nil, unknown("commitment", c.Name, names(commitments))
+			if _, err := Find(commitments, c.Name); err != nil {
+				return nil, err
 			}
 		}
 		switch c.Action {
@@ -331,14 +355,6 @@ func (c Change) notBefore(at time.Time) Change {
 		c.From = at
 	}
 	return c
-}
-
-func names(commitments []Commitment) []string {
-	all := make([]string, len(commitments))
-	for i, c := range commitments {
-		all[i] = c.Name
-	}
-	return all
 }
 
 func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
