@@ -26,7 +26,7 @@ func unknown(what, name string, known []string) error {
 
 // meant suggests the known name that is nearest to name: ", did you mean …?".
 func meant(name string, known []string) string {
-	best, distance := "", len(name)/2+1
+	best, distance := "", max(2, len(name)/2)+1
 	for _, k := range known {
 		if d := edits(strings.ToLower(name), strings.ToLower(k)); d < distance {
 			best, distance = k, d
