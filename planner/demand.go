@@ -16,7 +16,7 @@ import (
 )
 
 // classes are the resource classes that zones are planned by.
-var classes = []string{"VCPU", "MEMORY_MB", "DISK_GB"}
+var classes = []string{"VCPU", "PCPU", "MEMORY_MB", "DISK_GB", "VGPU"}
 
 // demand is the history of one quantity, ready to be forecast.
 type demand struct {

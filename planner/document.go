@@ -30,6 +30,7 @@ func (p *Planner) document(ctx context.Context, seen *observation, cache *histor
 		d.Zones = append(d.Zones, p.zone(seen, sum, demands[sum.Zone]))
 	}
 	d.Total = capacity.Total(sums)
+	d.Hosts, d.Aggregates, d.Cells = capacity.HostRows(seen.cloud), capacity.AggregateSums(seen.cloud), capacity.GroupSums(seen.cloud, p.o.CellKey)
 	d.RealUse = p.realUse(ctx, seen, cache)
 	for _, t := range p.o.Tiers {
 		d.Tiers = append(d.Tiers, p.tier(ctx, seen, cache, t))

@@ -35,6 +35,8 @@ type Options struct {
 	Rules   capacity.Rules // capacity.AllRules() unless nova.conf says otherwise
 	// Reserve is what every zone keeps back; the zero value is the largest host.
 	Reserve capacity.Reserve
+	// CellKey is the key of host aggregates' metadata that names a host's cell.
+	CellKey string
 	// Promises are commitments and scenarios; nil: there are none.
 	Promises Promises
 

@@ -53,7 +53,7 @@ func (p *Planner) realUse(ctx context.Context, seen *observation, cache *history
 		}
 		return report.RealUse{Why: why}
 	}
-	u.Total = &total
+	u.Total, u.Aggregates = &total, capacity.GroupUses(seen.cloud, measures)
 	return u
 }
 

@@ -49,6 +49,9 @@ type ComputePlan struct {
 	Host     HostUnit `yaml:"host"`
 	// Reserve is what every zone keeps back.
 	Reserve ComputeReserve `yaml:"reserve"`
+	// CellKey is the key of host aggregates' metadata that names a cell, which no API of
+	// Nova tells.
+	CellKey string `yaml:"cell_key"`
 	// IsolatedAggregates is the operator's word that the schedulers run with
 	// enable_isolated_aggregate_filtering: headroom counts with it, and rebalance
 	// may ban hosts instead of making them less liked.

@@ -56,7 +56,8 @@ func Planner(f config.File, store *Store, version string, logger *slog.Logger) (
 	keeper := planner.Keeper{Cloud: f.Cloud, Ledger: store, Recorder: poster, Now: time.Now}
 	p, err := planner.New(planner.Options{
 		Promises: keeper, Reserve: capacity.Reserve{Hosts: reserveHosts(f.Planner.Compute.Reserve), Rack: f.Planner.Compute.Reserve.Rack},
-		Cloud: f.Cloud, History: history, Inventory: store, Ledger: store, Recorder: poster, Card: card, Reclaim: reclaimLimits(f.Planner.Reclaim), Tiers: tiers, Rules: rules,
+		CellKey: f.Planner.Compute.CellKey,
+		Cloud:   f.Cloud, History: history, Inventory: store, Ledger: store, Recorder: poster, Card: card, Reclaim: reclaimLimits(f.Planner.Reclaim), Tiers: tiers, Rules: rules,
 		Compute: planner.Compute{LeadTime: time.Duration(f.Planner.Compute.LeadTime), Host: planner.HostUnit{Name: host.Name, VCPUs: host.VCPUs,
 			MemoryMiB: int64(host.Memory) >> 20, DiskGiB: int64(host.Disk) >> 30, Price: host.Price, Currency: host.Currency}},
 		Period: time.Duration(f.Planner.Interval), Window: time.Duration(f.Planner.History), Horizon: time.Duration(f.Planner.Horizon), Runway: time.Duration(f.Planner.Runway),
@@ -81,7 +82,7 @@ func Planner(f config.File, store *Store, version string, logger *slog.Logger) (
 	}
 	steerer := planner.Steerer{Cloud: f.Cloud, Ledger: store, Recorder: poster, Options: options, Now: time.Now}
 	routes := append(httpapi.BillRoutes(planner.Biller{Cloud: f.Cloud, Ledger: store, Card: card}, time.Now), httpapi.RebalanceRoutes(steerer)...)
-	routes = append(routes, httpapi.WhatIfRoutes(p, keeper)...)
+	routes = append(routes, append(httpapi.WhatIfRoutes(p, keeper), httpapi.CapacityRoutes(p)...)...)
 	// So that mcloud-plan on this machine finds the account to apply plans with.
 	routes = append(routes, httpapi.Route{Pattern: "GET /api/v1/configuration", Serve: func(*http.Request) (any, error) {
 		return map[string]string{"cloud": f.Cloud, "path": f.Path, "version": version}, nil

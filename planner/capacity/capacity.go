@@ -4,10 +4,13 @@
 //
 // Use Read first: it turns stored Objects into a Cloud. Zones and Total give
 // the sums of compute, Fit answers how many servers of a flavor still fit, and
-// StorageTier does the same for Ceph. What is to be bought is in purchase.go.
+// TierOf does the same for Ceph. HostRows, AggregateSums and GroupSums are other views
+// of the same hosts, Order is the order in which they fill. What is to be bought is in
+// purchase.go.
 //
-// Not evaluated: server groups, NUMA topology, PCI devices, image traits and
-// quotas. Where a flavor asks for one of these, the answer carries a note.
+// Not evaluated: NUMA topology, PCI devices, image traits and quotas. Where a flavor
+// asks for one of these, the answer carries a note. Which cell a host is in no API
+// tells: GroupSums by a key of aggregates' metadata stands for it.
 package capacity
 
 import (

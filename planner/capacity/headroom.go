@@ -18,6 +18,8 @@ type Question struct {
 	Project string
 	// VolumeBacked servers have no root disk on the host.
 	VolumeBacked bool
+	// Group is the server group that all of them are in.
+	Group ServerGroup
 }
 
 // Headroom is how many further servers Placement and Nova would accept one
@@ -33,6 +35,10 @@ type Headroom struct {
 	// Refused counts the hosts that take none of them whatever their room, by reason.
 	Refused map[string]int `json:"refused,omitempty"`
 	Notes   []string       `json:"notes,omitempty"`
+	// Policy of the server group that all of them would be in.
+	Policy string `json:"server_group_policy,omitempty"`
+	// Order is the order in which they fill the hosts, where that was asked for.
+	Order []Fill `json:"order,omitempty"`
 }
 
 // ZoneHeadroom is the part of a Headroom in one availability zone.
@@ -59,7 +65,7 @@ func (r Rules) Fit(c Cloud, q Question) Headroom {
 	req := RequestFor(q.Flavor, q.VolumeBacked)
 	h := Headroom{
 		Flavor: q.Flavor.Name, FlavorID: q.Flavor.ID, VolumeBacked: q.VolumeBacked,
-		Limits: map[string]int{}, Refused: map[string]int{}, Notes: req.Notes,
+		Limits: map[string]int{}, Refused: map[string]int{}, Notes: req.Notes, Policy: q.Group.Policy,
 	}
 	if req.Empty() {
 		h.Notes = append(h.Notes, "the flavor asks for no resource: Placement refuses such a request")
@@ -103,6 +109,7 @@ func (r Rules) Hosts(c Cloud, q Question, req Request) []HostFit {
 		}
 		fits = append(fits, fit)
 	}
+	q.Group.bound(fits)
 	return fits
 }
 

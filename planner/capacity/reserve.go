@@ -55,7 +55,7 @@ func (r Reserve) of(class string, hosts []HostSum) int64 {
 	domains := map[string]int64{}
 	for _, h := range hosts {
 		if h.Out == "" {
-			domains[cmp.Or(h.rack, "host "+h.Name)] += h.Classes[class].Capacity
+			domains[cmp.Or(h.Rack, "host "+h.Name)] += h.Classes[class].Capacity
 		}
 	}
 	may := max(1, r.Hosts)

@@ -51,20 +51,12 @@ type ClassUse struct {
 // half of the measured total or less were seen is left out; at others, those not
 // seen are taken to be as busy as the rest.
 func Uses(c Cloud, measures []Measure) (hosts, zones []RealUse, total RealUse, unmeasured []string) {
-	byName := c.measurable(measures)
+	byHost := c.measured(measures)
 	inZone, countInZone := map[string][]measured{}, map[string]int{}
 	var all []measured
 	for _, h := range c.Hosts {
 		countInZone[h.Zone]++
-		sum := h.Sum()
-		var own []measured
-		for _, m := range byName[h.ID] {
-			allocated := sum.Classes[m.Class].Allocated
-			if m.Class == "VCPU" {
-				allocated += sum.Classes["PCPU"].Allocated
-			}
-			own = append(own, measured{m, allocated})
-		}
+		own := byHost[h.ID]
 		if use := classUses(own); len(use) > 0 {
 			hosts = append(hosts, RealUse{Zone: h.Zone, Host: h.Name, Hosts: 1, Classes: use})
 			inZone[h.Zone] = append(inZone[h.Zone], own...)

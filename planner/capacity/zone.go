@@ -51,7 +51,8 @@ type HostSum struct {
 	Out     string           `json:"out_of_service,omitempty"` // why it takes no server
 	Classes map[string]Class `json:"classes"`
 
-	rack string // that it fails with; "" is none
+	// Rack is what it fails with, where racks are told.
+	Rack string `json:"rack,omitempty"`
 }
 
 // ZoneSum is an availability zone's classes, or with Zone "" the cloud's.
@@ -91,7 +92,7 @@ func Zones(c Cloud) []ZoneSum {
 	byZone, racks := map[string][]HostSum{}, c.Reserve.racks(c)
 	for _, h := range c.Hosts {
 		sum := h.Sum()
-		sum.rack = racks[h.ID]
+		sum.Rack = racks[h.ID]
 		byZone[h.Zone] = append(byZone[h.Zone], sum)
 	}
 	zones := make([]ZoneSum, 0, len(byZone))

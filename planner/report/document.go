@@ -35,11 +35,16 @@ type Document struct {
 	// Summary is what all answers come to.
 	Summary Summary `json:"summary"`
 	// Answers is the first screen: one for every tier and zone, most urgent first.
-	Answers  []Answer            `json:"answers"`
-	Zones    []Zone              `json:"zones"`
-	Total    capacity.ZoneSum    `json:"total"`
-	Tiers    []Tier              `json:"tiers"`
-	Headroom []capacity.Headroom `json:"headroom"`
+	Answers []Answer         `json:"answers"`
+	Zones   []Zone           `json:"zones"`
+	Total   capacity.ZoneSum `json:"total"`
+	// Hosts, Aggregates and Cells are other views of the same compute hosts. Cells are
+	// by the metadata of aggregates that the configuration names.
+	Hosts      []capacity.HostRow  `json:"hosts,omitempty"`
+	Aggregates []capacity.GroupSum `json:"aggregates,omitempty"`
+	Cells      []capacity.GroupSum `json:"cells,omitempty"`
+	Tiers      []Tier              `json:"tiers"`
+	Headroom   []capacity.Headroom `json:"headroom"`
 	// Hierarchies are forecasts of wholes and their parts that add up.
 	Hierarchies []Hierarchy `json:"hierarchies,omitempty"`
 	// Reclaim is what is paid for and not used, with the dearest of each category; nil
@@ -67,6 +72,8 @@ type RealUse struct {
 	Total     *capacity.RealUse  `json:"total,omitempty"`
 	Zones     []capacity.RealUse `json:"zones,omitempty"` // that have a measured host
 	Hosts     []capacity.RealUse `json:"hosts,omitempty"` // that are measured
+	// Aggregates are by name, those with a measured host.
+	Aggregates map[string]capacity.RealUse `json:"aggregates,omitempty"`
 	// Unmeasured are the names of the other hosts.
 	Unmeasured []string `json:"unmeasured,omitempty"`
 }
