@@ -98,6 +98,14 @@ type OSD struct {
 	TotalBytes  int64   `json:"total_bytes"`
 }
 
+// CrushTake is one take step of a CRUSH rule with what is chosen from it.
+type CrushTake struct {
+	Bucket        string `json:"bucket"` // a root, or a bucket below one: "dc1"
+	DeviceClass   string `json:"device_class,omitempty"`
+	FailureDomain string `json:"failure_domain,omitempty"`
+	Copies        int64  `json:"copies"` // or chunks, of each object
+}
+
 // CephPool is a pool of a Ceph cluster. Object.ID is "cluster/pool".
 type CephPool struct {
 	Cluster       string    `json:"cluster"`
@@ -110,6 +118,9 @@ type CephPool struct {
 	DeviceClass   string    `json:"device_class,omitempty"`   // of the rule's take step
 	Root          string    `json:"root,omitempty"`           // of the rule's take step
 	FailureDomain string    `json:"failure_domain,omitempty"` // of the rule's choose step: "osd", "host", "datacenter"
+	// Takes are the take steps of a rule that has several; Root, DeviceClass and
+	// FailureDomain are then of the first.
+	Takes []CrushTake `json:"takes,omitempty"`
 	Application   string    `json:"application,omitempty"`
 	QuotaBytes    int64     `json:"quota_bytes,omitempty"`
 	Created       time.Time `json:"created,omitzero"`

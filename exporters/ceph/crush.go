@@ -3,6 +3,8 @@ package ceph
 import (
 	"fmt"
 	"strings"
+
+	"mcloud"
 )
 
 // crushNode is one node of "osd tree" or "osd df tree": a bucket or an OSD.
@@ -95,6 +97,44 @@ type crushRule struct {
 		Num      int    `json:"num"` // 0: as many as the pool's size
 		Type     string `json:"type"`
 	} `json:"steps"`
+}
+
+// takes are the take steps of a rule that has several, with how many of an object's
+// size copies are chosen from each; nil for a rule with one.
+//
+// A number of 0 stands for as many as are still wanted, one below 0 for that many less
+// than size; choose steps in a row multiply.
+// Source: doc/rados/operations/crush-map-edits.rst; crush/mapper.c, crush_do_rule.
+func (r crushRule) takes(size int64) []mcloud.CrushTake {
+	var all []mcloud.CrushTake
+	var now *mcloud.CrushTake
+	left := size
+	for _, s := range r.Steps {
+		switch {
+		case s.Op == "take":
+			bucket, class, _ := strings.Cut(s.ItemName, "~")
+			now = &mcloud.CrushTake{Bucket: bucket, DeviceClass: class}
+		case now != nil && strings.HasPrefix(s.Op, "choose"):
+			n := int64(s.Num)
+			if n <= 0 {
+				n = max(0, size+n)
+			}
+			now.Copies = max(1, now.Copies) * n
+			if s.Num != 1 || now.FailureDomain == "" {
+				now.FailureDomain = s.Type
+			}
+		case now != nil && s.Op == "emit":
+			now.Copies = min(now.Copies, left)
+			if left -= now.Copies; now.Copies > 0 {
+				all = append(all, *now)
+			}
+			now = nil
+		}
+	}
+	if len(all) < 2 {
+		return nil
+	}
+	return all
 }
 
 // target says where the rule puts copies. A rule with several take steps

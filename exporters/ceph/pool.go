@@ -262,7 +262,7 @@ func (p poolDump) attributes(cluster string, rules map[int]crushRule, profiles m
 	if !ok {
 		return pool, fmt.Errorf("crush rule %d does not exist", p.Rule)
 	}
-	pool.CrushRule = rule.Name
+	pool.CrushRule, pool.Takes = rule.Name, rule.takes(pool.Size)
 	var err error
 	pool.Root, pool.DeviceClass, pool.FailureDomain, err = rule.target()
 	return pool, err
