@@ -3,7 +3,9 @@ package capacity
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
+	"strings"
 
 	"mcloud"
 )
@@ -24,13 +26,46 @@ func domainOf(bucketType string) func(mcloud.OSD) string {
 
 // osdSet is the OSDs that a rule of one root and device class draws from: those
 // in, because only they hold data.
+//
+// root is the bucket of the take step, and may be one below a root. Of a rule with
+// several take steps root and class have a line for each.
 type osdSet struct{ cluster, root, class string }
 
-func setOf(p mcloud.CephPool) osdSet { return osdSet{p.Cluster, p.Root, p.DeviceClass} }
+func setOf(p mcloud.CephPool) osdSet {
+	if len(p.Takes) == 0 {
+		return osdSet{p.Cluster, p.Root, p.DeviceClass}
+	}
+	roots, classes := make([]string, len(p.Takes)), make([]string, len(p.Takes))
+	for i, t := range p.Takes {
+		roots[i], classes[i] = t.Bucket, t.DeviceClass
+	}
+	return osdSet{p.Cluster, strings.Join(roots, "\n"), strings.Join(classes, "\n")}
+}
 
-func (s osdSet) has(o mcloud.OSD) bool {
-	return o.Cluster == s.cluster && (s.root == "" || o.Root == s.root) &&
-		(s.class == "" || o.DeviceClass == s.class) && o.In && o.Reweight > 0
+// has says whether o is in and below the set's take steps.
+func (s osdSet) has(o mcloud.OSD) bool { return o.In && o.Reweight > 0 && s.below(o) }
+
+// below says whether CRUSH's tree has o below one of the set's take steps.
+func (s osdSet) below(o mcloud.OSD) bool {
+	if o.Cluster != s.cluster {
+		return false
+	}
+	if !strings.Contains(s.root, "\n") {
+		return under(o, s.root, s.class)
+	}
+	classes := strings.Split(s.class, "\n")
+	for i, root := range strings.Split(s.root, "\n") {
+		if under(o, root, classes[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// under says whether o lies below bucket, "" being any, and is of class.
+func under(o mcloud.OSD, bucket, class string) bool {
+	in := bucket == "" || bucket == o.Root || bucket == o.Datacenter || bucket == o.Rack || bucket == o.Host
+	return in && (class == "" || class == o.DeviceClass)
 }
 
 func (s osdSet) members(osds []OSD) []OSD {
@@ -94,7 +129,25 @@ func without(osds []OSD, bucketType, name string) []OSD {
 // take no room. With three equal datacentres and three copies it is one
 // datacentre's bytes, with unequal ones the smallest datacentre's: what Ceph's
 // MAX AVAIL misses for rules of several `take` steps (tracker 56650).
+//
+// Of a rule with several take steps it is the least that any of them holds of its part.
 func placeable(osds []OSD, p mcloud.CephPool) float64 {
+	if len(p.Takes) > 1 {
+		least := math.Inf(1)
+		for _, t := range p.Takes {
+			part := p
+			part.Takes, part.Root, part.DeviceClass, part.FailureDomain, part.Size = nil, t.Bucket, t.DeviceClass, t.FailureDomain, t.Copies
+			in := setOf(part).members(osds)
+			if len(in) == 0 {
+				continue // it is gone: its copies cannot be made again and take no room
+			}
+			least = min(least, placeable(in, part))
+		}
+		if math.IsInf(least, 1) {
+			return 0
+		}
+		return least
+	}
 	domain := domainOf(p.FailureDomain)
 	if domain == nil { // "osd", or a type that is not known here
 		domain = func(o mcloud.OSD) string { return cmp.Or(o.Cluster, "") + "/" + itoa(o.Number) }

@@ -32,8 +32,13 @@ type Storage struct {
 	Pools    []CephPool
 	// Use is by CephPool.ID; a pool without an entry is unknown, not empty.
 	Use map[string]PoolUse
+	// Avail is what is free on each OSD, by OSD.ID, in bytes; an OSD without an entry is
+	// unknown. Without it MAX AVAIL is taken as Ceph tells it.
+	Avail map[string]float64
 	// ProvisionedGiB is the size of all Cinder volumes by volume type.
 	ProvisionedGiB map[string]int64
+	// ByProject is the same and the snapshots, by volume type and project id.
+	ByProject map[string]map[string]ProjectSum
 
 	// measured are the OSDs that Use was measured on, where OSDs are others: see On.
 	measured []OSD
@@ -80,10 +85,33 @@ type TierSum struct {
 	LimitReason string  `json:"limit_reason"`
 	// Balance is how much of the OSDs can be used before the fullest one is
 	// full, 0 to 1; the rest is lost to uneven filling.
-	Balance  float64  `json:"balance"`
+	Balance float64 `json:"balance"`
+	// BalanceGainBytes is by how much LimitBytes would rise if all OSDs filled alike: the
+	// most that a balancer can gain.
+	BalanceGainBytes float64 `json:"balance_gain_bytes,omitempty"`
+	// OverSubscription is ProvisionedBytes / LimitBytes: above 1, thin volumes promise
+	// more than the tier can hold. WrittenRatio is the part of them that is stored.
+	OverSubscription float64 `json:"over_subscription,omitempty"`
+	WrittenRatio     float64 `json:"written_ratio,omitempty"`
+	// SnapshotBytes is what Cinder's snapshots of the tier's volumes hold at most: the
+	// size that their volumes had. It is part of StoredBytes as far as it is written.
+	SnapshotBytes float64 `json:"snapshot_bytes,omitempty"`
+	// Projects are what the volumes of each project may grow to and its snapshots may
+	// hold, by project id.
+	Projects map[string]ProjectSum `json:"projects,omitempty"`
+	// Losses are what dies worst, by type of failure domain.
+	Losses   []Loss   `json:"losses,omitempty"`
 	Problems []string `json:"problems,omitempty"`
 	// UnitBytes is what one Unit adds to LimitBytes.
 	UnitBytes float64 `json:"unit_bytes,omitempty"`
+}
+
+// ProjectSum is a project's part of a tier.
+type ProjectSum struct {
+	ProvisionedBytes float64 `json:"provisioned_bytes"`
+	SnapshotBytes    float64 `json:"snapshot_bytes,omitempty"`
+	Volumes          int     `json:"volumes"`
+	Snapshots        int     `json:"snapshots,omitempty"`
 }
 
 // Ceph's default ratios, for clusters that did not tell theirs.
@@ -120,6 +148,7 @@ func TierOf(t Tier, s Storage) TierSum {
 	for _, name := range t.VolumeTypes {
 		sum.ProvisionedBytes += float64(s.ProvisionedGiB[name]) * (1 << 30)
 	}
+	sum.projects(t, s)
 	var copied, weight, fullRaw, couldBeRaw float64
 	for _, set := range slices.SortedFunc(maps.Keys(bySet), func(a, b osdSet) int {
 		return cmp.Or(cmp.Compare(a.cluster, b.cluster), cmp.Compare(a.root, b.root), cmp.Compare(a.class, b.class))
@@ -141,10 +170,37 @@ func TierOf(t Tier, s Storage) TierSum {
 	if sum.LostDomain != "" && sum.SurvivableBytes < sum.LineBytes {
 		sum.LimitBytes, sum.LimitReason = sum.SurvivableBytes, "the loss of "+sum.LostDomain
 	}
+	if sum.Balance > 0 {
+		sum.BalanceGainBytes = sum.LimitBytes * (1/sum.Balance - 1)
+	}
+	if sum.LimitBytes > 0 {
+		sum.OverSubscription = sum.ProvisionedBytes / sum.LimitBytes
+	}
+	if sum.ProvisionedBytes > 0 && sum.Known {
+		sum.WrittenRatio = sum.StoredBytes / sum.ProvisionedBytes
+	}
 	if t.Unit.RawBytes > 0 && sum.Copies > 0 {
 		sum.UnitBytes = float64(t.Unit.RawBytes) * sum.LimitRatio * sum.Balance / sum.Copies
 	}
 	return sum
+}
+
+// projects adds up what the projects have on the tier.
+func (s *TierSum) projects(t Tier, from Storage) {
+	for _, name := range t.VolumeTypes {
+		for project, p := range from.ByProject[name] {
+			if s.Projects == nil {
+				s.Projects = map[string]ProjectSum{}
+			}
+			have := s.Projects[project]
+			have.ProvisionedBytes += p.ProvisionedBytes
+			have.SnapshotBytes += p.SnapshotBytes
+			have.Volumes += p.Volumes
+			have.Snapshots += p.Snapshots
+			s.Projects[project] = have
+			s.SnapshotBytes += p.SnapshotBytes
+		}
+	}
 }
 
 // setSum is what TierOf averages over OSD sets.
@@ -152,10 +208,8 @@ type setSum struct{ rawBytes, copies, balance float64 }
 
 // sumSet adds the tier's pools on one set of OSDs to sum.
 func sumSet(t Tier, s Storage, set osdSet, pools []CephPool, sum *TierSum) setSum {
-	cluster := s.Clusters[set.cluster]
-	nearfull := cmp.Or(cluster.NearfullRatio, defaultNearfull)
-	backfillfull := cmp.Or(cluster.BackfillfullRatio, defaultBackfillfull)
-	full := cmp.Or(cluster.FullRatio, defaultFull)
+	ratios := s.ratios(set.cluster)
+	nearfull, backfillfull, full := ratios.nearfull, ratios.backfillfull, ratios.full
 	limit := cmp.Or(t.Limit, nearfull)
 	sum.LimitRatio = max(sum.LimitRatio, limit)
 
@@ -170,14 +224,14 @@ func sumSet(t Tier, s Storage, set osdSet, pools []CephPool, sum *TierSum) setSu
 		sum.problem("cluster %s tells of no OSD with root %q and device class %q: the loss of a host is not computed", set.cluster, set.root, set.class)
 	}
 
-	use, known := useOf(pools, s.Use)
-	part.copies = use.copies
-	sum.StoredBytes += use.stored
-	ideal := idealBytes(osds, pools) // of logical bytes, OSDs filled to the brim
 	were, of := osds, s
 	if s.measured != nil {
 		were, of.OSDs = set.members(s.measured), s.measured
 	}
+	use, known := of.useOf(pools, sum)
+	part.copies = use.copies
+	sum.StoredBytes += use.stored
+	ideal := idealBytes(osds, pools) // of logical bytes, OSDs filled to the brim
 	others := othersRaw(set, were, pools, of)
 	sum.OtherRawBytes += others
 	var lineRaw, fullRaw float64
@@ -228,16 +282,19 @@ type poolsUse struct{ stored, raw, availRaw, copies float64 }
 
 // useOf sums pools that share their OSDs: the room is counted once, as the
 // least that any of them is told. known is false when one of them said nothing.
-func useOf(pools []CephPool, use map[string]PoolUse) (sum poolsUse, known bool) {
+func (s Storage) useOf(pools []CephPool, tell *TierSum) (sum poolsUse, known bool) {
 	known = true
 	first := true
 	var plain float64
 	for _, p := range pools {
 		plain += copies(p.CephPool) / float64(len(pools))
-		u, ok := use[p.ID]
+		u, ok, why := s.believed(p)
 		if !ok {
 			known = false
 			continue
+		}
+		if why != "" {
+			tell.problem("pool %s: Ceph's MAX AVAIL of %.3g TiB is wrong, because %s: %.3g TiB computed from its OSDs count instead", p.ID, s.Use[p.ID].MaxAvail/(1<<40), why, u.MaxAvail/(1<<40))
 		}
 		sum.stored += u.Stored
 		sum.raw += u.Stored * copies(p.CephPool)
