@@ -19,7 +19,7 @@ func (p *Planner) document(ctx context.Context, seen *observation, cache *histor
 		Zones: []report.Zone{}, Tiers: []report.Tier{}, Answers: []report.Answer{},
 	}
 	if seen.promises.effects == nil {
-		p.poolUse(ctx, seen) // what tiers may fill follows from it
+		p.storageUse(ctx, seen) // what tiers may fill follows from it
 		p.promise(ctx, seen)
 	}
 	hosts := p.hostsByZone(ctx, seen)
@@ -93,13 +93,14 @@ func (p *Planner) hostUnit(cloud capacity.Cloud, sum capacity.ZoneSum) capacity.
 
 func (p *Planner) tier(ctx context.Context, seen *observation, cache *historyCache, t capacity.Tier) report.Tier {
 	sum := capacity.TierOf(t, seen.storage)
+	sum.Losses = capacity.Losses(t, seen.storage)
 	for _, problem := range sum.Problems {
 		seen.miss("tier "+t.Name, "%s", problem)
 	}
 	o := p.outlook(quantity{
 		what: "tier " + t.Name, unit: "bytes", used: sum.StoredBytes, known: sum.Known, limit: sum.LimitBytes, capacity: sum.LineBytes,
 		leadTime: t.LeadTime, buy: t.Unit, perUnit: sum.UnitBytes,
-		subject: scenario.Subject{Kind: scenario.Tier, Name: t.Name},
+		subject: scenario.Subject{Kind: scenario.Tier, Name: t.Name}, losses: sum.Losses,
 	}, p.tierDemand(ctx, cache, t, seen.storage.Pools, seen.at), seen)
 	return report.Tier{TierSum: sum, Outlook: o}
 }

@@ -52,6 +52,7 @@ var kinds = []struct {
 }{
 	{mcloud.KindHost, true}, {mcloud.KindProvider, true}, {mcloud.KindAggregate, false}, {mcloud.KindFlavor, true},
 	{mcloud.KindCephCluster, false}, {mcloud.KindOSD, false}, {mcloud.KindCephPool, false}, {mcloud.KindVolume, false},
+	{mcloud.KindVolumeSnapshot, false},
 }
 
 // observe reads all kinds side by side. It fails only when no kind could be read

@@ -25,6 +25,7 @@ type quantity struct {
 	leadTime        time.Duration
 	buy             capacity.Unit
 	perUnit         float64 // what one unit adds to limit
+	losses          []capacity.Loss
 }
 
 // soon is how long before its order-by date an order is called near.
@@ -61,6 +62,7 @@ func (p *Planner) outlook(q quantity, d demand, seen *observation) report.Outloo
 	o.Crossing = crossing(q, promised, f, seen.at)
 	seen.promises.answer(q, promised, f, seen.at)
 	o.Risks = risks(f, q, o.Crossing.State, seen.at)
+	o.Losses = losses(q, promised, f, seen.at)
 	if f.Forecasted() {
 		growth := slope(f)
 		o.GrowthPerDay = &growth

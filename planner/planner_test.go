@@ -182,7 +182,7 @@ func TestStoreAwayKeepsTheLastPlan(t *testing.T) {
 	o := plannertest.Options()
 	all := map[mcloud.Kind]bool{}
 	inventory := &plannertest.Inventory{Fail: all}
-	for _, k := range []mcloud.Kind{mcloud.KindHost, mcloud.KindProvider, mcloud.KindAggregate, mcloud.KindFlavor, mcloud.KindCephCluster, mcloud.KindOSD, mcloud.KindCephPool, mcloud.KindVolume} {
+	for _, k := range []mcloud.Kind{mcloud.KindHost, mcloud.KindProvider, mcloud.KindAggregate, mcloud.KindFlavor, mcloud.KindCephCluster, mcloud.KindOSD, mcloud.KindCephPool, mcloud.KindVolume, mcloud.KindVolumeSnapshot} {
 		all[k] = true
 	}
 	o.Inventory = inventory

@@ -194,8 +194,7 @@ func (p *Planner) WhatIf(ctx context.Context, name string, changes []scenario.Ch
 	if err != nil {
 		return report.WhatIf{}, err
 	}
-	// The tiers' limits follow from what Ceph says now.
-	p.poolUse(ctx, seen)
+	p.storageUse(ctx, seen)
 	p.promise(ctx, seen)
 	question := scenario.Scenario{Name: name, Changes: changes}
 	if name != "" {

@@ -11,6 +11,7 @@ import (
 
 	"mcloud"
 	"mcloud/planner"
+	"mcloud/planner/capacity"
 	"mcloud/planner/forecast"
 	"mcloud/planner/plannertest"
 	"mcloud/planner/report"
@@ -290,5 +291,86 @@ func TestLossWithoutHistory(t *testing.T) {
 	r = row(t, ask(t, p, "", "lose az=az-a"), scenario.Zone, "az-a", "MEMORY_MB")
 	if r.Result != "does not fit: 3.34 TiB more than there is room for" {
 		t.Errorf("%s of %g MiB", r.Result, r.Used)
+	}
+}
+
+// TestLossesHaveDates: what each tier can keep when something dies, and until when.
+func TestLossesHaveDates(t *testing.T) {
+	p, _, _ := keeping(t, nil)
+	d, err := p.Report(context.Background(), plannertest.At)
+	if err != nil || len(d.Partial) != 0 {
+		t.Fatalf("%v, missing %v", err, d.Partial)
+	}
+	for _, tier := range d.Tiers {
+		var types []string
+		for _, l := range tier.Outlook.Losses {
+			types = append(types, l.Type)
+			if l.SurvivableBytes <= 0 || l.SurvivableBytes-tier.StoredBytes != l.SpareBytes {
+				t.Errorf("%s without %s %s keeps %g, spare %g, stored %g", tier.Tier, l.Type, l.Name, l.SurvivableBytes, l.SpareBytes, tier.StoredBytes)
+			}
+			if l.SurvivableBytes < tier.LimitBytes && l.Crossing.P50 != nil && tier.Outlook.Crossing.P50 != nil && l.Crossing.P50.After(*tier.Outlook.Crossing.P50) {
+				t.Errorf("%s: less is met later", tier.Tier)
+			}
+		}
+		want := "host"
+		if tier.Tier == "geo-nvme" {
+			want = "host datacenter"
+		}
+		if got := strings.Join(types, " "); got != want {
+			t.Errorf("%s loses %s, want %s", tier.Tier, got, want)
+		}
+		// Six OSDs of which one is ahead by 4 % of the full line.
+		if tier.Balance < 0.95 || tier.Balance > 0.97 || tier.BalanceGainBytes <= 0 {
+			t.Errorf("%s: balance %g gains %g", tier.Tier, tier.Balance, tier.BalanceGainBytes)
+		}
+	}
+	tiers, err := keepingReady(t).Storage(context.Background(), "nosuch")
+	if !errors.Is(err, planner.ErrUnknown) || tiers != nil {
+		t.Errorf("%v, %v", tiers, err)
+	}
+}
+
+// keepingReady is a planner that runs.
+func keepingReady(t *testing.T) *planner.Planner {
+	p := start(t, plannertest.Options())
+	latest(t, p)
+	return p
+}
+
+func TestOrderAndCapacity(t *testing.T) {
+	p, ctx := keepingReady(t), context.Background()
+	h, err := p.Order(ctx, "m1.large", "az-a", capacity.ServerGroup{})
+	if err != nil || len(h.Order) != 6 || h.Order[5].Last != h.Servers {
+		t.Errorf("%+v, %v", h, err)
+	}
+	for _, bad := range []func() error{
+		func() error { _, err := p.Order(ctx, "m9", "", capacity.ServerGroup{}); return err },
+		func() error { _, err := p.Order(ctx, "m1.large", "az-x", capacity.ServerGroup{}); return err },
+	} {
+		if err := bad(); !errors.Is(err, planner.ErrUnknown) {
+			t.Error(err)
+		}
+	}
+	if _, err := p.Order(ctx, "m1.large", "", capacity.ServerGroup{Policy: "x"}); !errors.Is(err, planner.ErrBadRequest) {
+		t.Error(err)
+	}
+	for by, want := range map[string]int{"host": 36, "zone": 6, "cloud": 2, "aggregate": 0, "cell": 0} {
+		rows, err := p.Capacity(ctx, by)
+		if err != nil || len(rows) != want {
+			t.Errorf("by %s: %d rows, %v, want %d", by, len(rows), err, want)
+		}
+		var allocated int64
+		for _, r := range rows {
+			allocated += r.Allocated
+			if r.Class == "VCPU" && r.InService > 0 && r.Out == "" && (r.Used == nil || r.Allocatable != (r.Physical-r.Reserved)*4) {
+				t.Errorf("%+v", r)
+			}
+		}
+		if want > 0 && allocated == 0 {
+			t.Errorf("by %s nothing is allocated", by)
+		}
+	}
+	if _, err := p.Capacity(ctx, "continent"); !errors.Is(err, planner.ErrBadRequest) {
+		t.Error(err)
 	}
 }

@@ -69,24 +69,35 @@ func capacityCommand(o *options) *cobra.Command {
 	var by string
 	c := &cobra.Command{
 		Use:   "capacity",
-		Short: "List what hosts, aggregates, zones, cells or the cloud have, give and use",
+		Short: "List what hosts, aggregates, zones, cells, the cloud or storage tiers have, give and use",
 		Long: `List for each resource class what there is (physical), what is kept for the host
 itself (reserved), the allocation ratio, what Placement gives (allocatable), what is
 allocated, free and stranded, what a plan keeps back for a failure (N+1), and what is
 really used half and 95 % of the time.
 
-Cells are told by a key of host aggregates' metadata: planner.compute.cell_key.`,
+Cells are told by a key of host aggregates' metadata: planner.compute.cell_key.
+
+By tier it is storage: what there is raw, what can be used after copies and
+reserves, what is stored and promised, what uneven filling costs, and what is left
+when a host, a rack or a datacentre dies now, in bytes and as a date.`,
 		Example: `  mcloud-plan capacity
   mcloud-plan capacity --by host --output csv
-  mcloud-plan capacity --by aggregate`,
+  mcloud-plan capacity --by aggregate
+  mcloud-plan capacity --by tier`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if by == "tier" {
+				return question[[]report.Tier]{
+					path: "/api/v1/tiers", choices: []string{"table", "json"},
+					formats: map[string]func(io.Writer, []report.Tier) error{"table": report.WriteStorageTable},
+				}.ask(cmd, o)
+			}
 			return question[[]report.CapacityRow]{
 				path: "/api/v1/capacity", query: map[string]string{"by": by}, choices: []string{"table", "json", "csv"},
 				formats: map[string]func(io.Writer, []report.CapacityRow) error{"table": report.WriteCapacityTable, "csv": report.WriteCapacityCSV},
 			}.ask(cmd, o)
 		},
 	}
-	c.Flags().StringVar(&by, "by", "zone", "host, aggregate, zone, cell or cloud")
+	c.Flags().StringVar(&by, "by", "zone", "host, aggregate, zone, cell, cloud or tier")
 	return c
 }

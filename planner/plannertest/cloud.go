@@ -268,6 +268,8 @@ func (h *History) Range(_ context.Context, query string, from, to time.Time, eve
 		if !h.Unscraped {
 			out = h.guests(strings.Contains(query, "memory"), from, to, every)
 		}
+	case strings.Contains(query, "ceph_osd_stat_bytes_avail"):
+		out = h.osdAvail(want["cluster"], to)
 	case strings.Contains(query, "mcloud_host_"):
 		if !h.Unscraped && want["cloud"] == "test" {
 			out = h.hostUse(strings.Contains(query, "mcloud_host_cpu_used_ratio"), from, to, every)
@@ -356,6 +358,31 @@ func (h *History) provisioned(types string, byProject bool, from, to time.Time, 
 		return all
 	}
 	return nil
+}
+
+// osdAvail is what is free on each OSD: the first of each tier is so much fuller than the
+// others that ceph_pool_max_avail follows from it.
+func (h *History) osdAvail(clusters string, at time.Time) (all []planner.Series) {
+	number := map[string]int64{}
+	for _, s := range tierSpecs {
+		r := s.recipe
+		r.Start, r.Step, r.Days = At.AddDate(0, 0, -days), step, days
+		stored := h.series(nil, r, tib, at.Add(-step), at, step).Points
+		for i := range 6 {
+			daemon := fmt.Sprintf("osd.%d", number[s.cluster])
+			number[s.cluster]++
+			if len(stored) == 0 || !regexp.MustCompile("^("+clusters+")$").MatchString(s.cluster) {
+				continue
+			}
+			total := float64(s.osdTiB) * tib
+			avail := total - stored[len(stored)-1].Value*3/6
+			if i == 0 {
+				avail -= 0.95 * 0.04 * total
+			}
+			all = append(all, planner.Series{Labels: map[string]string{"cluster": s.cluster, "ceph_daemon": daemon}, Points: []forecast.Point{{Time: at, Value: avail}}})
+		}
+	}
+	return all
 }
 
 // hostUse is the real use of hosts, or what they have. Of its 96 CPUs, host i of zone

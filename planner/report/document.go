@@ -173,6 +173,8 @@ type Outlook struct {
 	Risks []Risk `json:"risks,omitempty"`
 	Basis *Basis `json:"basis,omitempty"`
 	Chart Chart  `json:"chart"`
+	// Losses are of a tier: what dies worst, and when that can no longer be made good.
+	Losses []Loss `json:"losses,omitempty"`
 }
 
 // RiskWeeks are how long waiting with an order is looked at.
@@ -184,6 +186,13 @@ type Risk struct {
 	Order       time.Time `json:"order"`
 	Arrives     time.Time `json:"arrives"`
 	Probability float64   `json:"probability"`
+}
+
+// Loss is a failure domain that dies now. Crossing is of its SurvivableBytes: until then
+// all copies can be made again on what is left.
+type Loss struct {
+	capacity.Loss
+	Crossing forecast.Crossing `json:"crossing"`
 }
 
 // Purchase is whole units that push the crossing beyond lead time and runway.
