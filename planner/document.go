@@ -94,6 +94,7 @@ func (p *Planner) hostUnit(cloud capacity.Cloud, sum capacity.ZoneSum) capacity.
 func (p *Planner) tier(ctx context.Context, seen *observation, cache *historyCache, t capacity.Tier) report.Tier {
 	sum := capacity.TierOf(t, seen.storage)
 	sum.Losses = capacity.Losses(t, seen.storage)
+	sum.Rooms = capacity.Rooms(t, seen.storage, sum.Losses)
 	for _, problem := range sum.Problems {
 		seen.miss("tier "+t.Name, "%s", problem)
 	}

@@ -324,6 +324,18 @@ func TestLossesHaveDates(t *testing.T) {
 			t.Errorf("%s: balance %g gains %g", tier.Tier, tier.Balance, tier.BalanceGainBytes)
 		}
 	}
+	for _, tier := range d.Tiers {
+		r := tier.Rooms[0]
+		if len(tier.Rooms) != 1 || r.ToldBytes == nil || r.MaxAvailBytes == nil || r.NearfullBytes == nil || *r.NearfullBytes >= *r.RoomBytes {
+			t.Fatalf("%s: %+v", tier.Tier, tier.Rooms)
+		}
+		if off := *r.MaxAvailBytes / *r.ToldBytes - 1; off < -0.005 || off > 0.005 {
+			t.Errorf("%s: MAX AVAIL is off by %g", tier.Tier, off)
+		}
+		if want := map[bool]int{false: 1, true: 4}[tier.Tier == "geo-nvme"]; len(r.Without) != want {
+			t.Errorf("%s without: %v", tier.Tier, r.Without)
+		}
+	}
 	tiers, err := keepingReady(t).Storage(context.Background(), "nosuch")
 	if !errors.Is(err, planner.ErrUnknown) || tiers != nil {
 		t.Errorf("%v, %v", tiers, err)

@@ -304,6 +304,9 @@ func (s Storage) MaxAvailAfter(p CephPool, bucketType, name string) (bytes float
 		}
 	}
 	missing := 1 - float64(placesFor(p, after.OSDs))/float64(max(1, p.Size))
+	if s.Use[p.ID].Stored == 0 {
+		missing = 0 // Ceph counts copies of objects, and there are none
+	}
 	return after.MaxAvail(p, missing)
 }
 
@@ -359,4 +362,63 @@ func Losses(t Tier, s Storage) []Loss {
 		}
 	}
 	return all
+}
+
+// PoolRoom is what may still be written to a pool, by Ceph and by its OSDs. What is not
+// known is absent.
+type PoolRoom struct {
+	Pool        string  `json:"pool"` // "fast/vms"
+	StoredBytes float64 `json:"stored_bytes"`
+	// ToldBytes is the MAX AVAIL that Ceph tells, MaxAvailBytes the same computed.
+	ToldBytes     *float64 `json:"told_max_avail_bytes,omitempty"`
+	MaxAvailBytes *float64 `json:"max_avail_bytes,omitempty"`
+	// RoomBytes is what MAX AVAIL should say, NearfullBytes what may be written until an
+	// OSD is nearly full.
+	RoomBytes     *float64 `json:"room_bytes,omitempty"`
+	NearfullBytes *float64 `json:"nearfull_bytes,omitempty"`
+	// Without is what Ceph will call MAX AVAIL when something is gone: "datacenter dc1".
+	Without map[string]float64 `json:"max_avail_without,omitempty"`
+}
+
+// mostDatacentres bounds those whose loss Rooms looks at.
+const mostDatacentres = 8
+
+// Rooms are those of t's pools, without what losses take and without each datacentre.
+func Rooms(t Tier, s Storage, losses []Loss) []PoolRoom {
+	var rooms []PoolRoom
+	known := func(v float64, ok bool) *float64 {
+		if !ok {
+			return nil
+		}
+		return &v
+	}
+	datacentres := map[string]float64{}
+	for _, o := range t.OSDs(s) {
+		if o.Datacenter != "" {
+			datacentres[o.Datacenter] += float64(o.TotalBytes)
+		}
+	}
+	for _, ref := range t.Pools {
+		pool, found := findPool(s.Pools, ref)
+		if !found {
+			continue
+		}
+		use, told := s.Use[pool.ID]
+		ratios := s.ratios(ref.Cluster)
+		r := PoolRoom{Pool: ref.String(), StoredBytes: use.Stored, ToldBytes: known(use.MaxAvail, told), MaxAvailBytes: known(s.MaxAvail(pool, 0)),
+			RoomBytes: known(s.Room(pool, ratios.full)), NearfullBytes: known(s.Room(pool, ratios.nearfull)), Without: map[string]float64{}}
+		without := func(bucketType, name string) {
+			if v, ok := s.MaxAvailAfter(pool, bucketType, name); ok {
+				r.Without[bucketType+" "+name] = v
+			}
+		}
+		for _, l := range losses {
+			without(l.Type, l.Name)
+		}
+		for _, name := range largest(datacentres, mostDatacentres) {
+			without("datacenter", name)
+		}
+		rooms = append(rooms, r)
+	}
+	return rooms
 }

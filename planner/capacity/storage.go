@@ -99,6 +99,8 @@ type TierSum struct {
 	// Projects are what the volumes of each project may grow to and its snapshots may
 	// hold, by project id.
 	Projects map[string]ProjectSum `json:"projects,omitempty"`
+	// Rooms are what may still be written to each pool.
+	Rooms []PoolRoom `json:"rooms,omitempty"`
 	// Losses are what dies worst, by type of failure domain.
 	Losses   []Loss   `json:"losses,omitempty"`
 	Problems []string `json:"problems,omitempty"`
