@@ -43,10 +43,10 @@ func setOf(p mcloud.CephPool) osdSet {
 }
 
 // has says whether o is in and below the set's take steps.
-func (s osdSet) has(o mcloud.OSD) bool { return o.In && o.Reweight > 0 && s.below(o) }
+func (s osdSet) has(o *mcloud.OSD) bool { return o.In && o.Reweight > 0 && s.below(o) }
 
 // below says whether CRUSH's tree has o below one of the set's take steps.
-func (s osdSet) below(o mcloud.OSD) bool {
+func (s osdSet) below(o *mcloud.OSD) bool {
 	if o.Cluster != s.cluster {
 		return false
 	}
@@ -63,16 +63,20 @@ func (s osdSet) below(o mcloud.OSD) bool {
 }
 
 // under says whether o lies below bucket, "" being any, and is of class.
-func under(o mcloud.OSD, bucket, class string) bool {
+func under(o *mcloud.OSD, bucket, class string) bool {
 	in := bucket == "" || bucket == o.Root || bucket == o.Datacenter || bucket == o.Rack || bucket == o.Host
 	return in && (class == "" || class == o.DeviceClass)
 }
 
 func (s osdSet) members(osds []OSD) []OSD {
-	var in []OSD
-	for _, o := range osds {
-		if s.has(o.OSD) {
-			in = append(in, o)
+	n := 0
+	for i := range osds {
+		n += boolInt(s.has(&osds[i].OSD))
+	}
+	in := make([]OSD, 0, n)
+	for i := range osds {
+		if s.has(&osds[i].OSD) {
+			in = append(in, osds[i])
 		}
 	}
 	return in

@@ -51,7 +51,7 @@ func (s Storage) MaxAvail(p CephPool, degraded float64) (bytes float64, ok bool)
 		// OSDs that are out keep their weight in CRUSH's tree.
 		set := osdSet{p.Cluster, t.Bucket, t.DeviceClass}
 		for _, o := range s.OSDs {
-			if set.below(o.OSD) && !set.has(o.OSD) {
+			if set.below(&o.OSD) && !set.has(&o.OSD) {
 				sum += o.CrushWeight
 			}
 		}
@@ -92,14 +92,15 @@ func fillable(o OSD, avail, ratio float64) float64 {
 func (s Storage) Room(p CephPool, ratio float64) (bytes float64, ok bool) {
 	least := math.Inf(1)
 	for _, t := range takesOf(p, s.OSDs) {
-		for id, share := range shares(t, p) {
-			avail, known := s.Avail[id.ID]
+		for i, share := range shares(t, p) {
+			if share == 0 {
+				continue
+			}
+			avail, known := s.Avail[t.osds[i].ID]
 			if !known {
 				return 0, false
 			}
-			if share > 0 {
-				least = min(least, fillable(id.OSD, avail, ratio)/share)
-			}
+			least = min(least, fillable(t.osds[i], avail, ratio)/share)
 		}
 	}
 	if math.IsInf(least, 1) {
@@ -108,32 +109,26 @@ func (s Storage) Room(p CephPool, ratio float64) (bytes float64, ok bool) {
 	return least, true
 }
 
-// weighedOSD is an OSD as a key: ids are unique.
-type weighedOSD struct {
-	ID  string
-	OSD OSD
-}
-
-// shares are the bytes that land on each OSD for one logical byte. A domain of weight W
-// gets min(1, λ·W) copies, λ such that all copies have a place: CRUSH's expectation when
-// two copies never share a domain.
-func shares(t take, p CephPool) map[weighedOSD]float64 {
+// shares are the bytes that land on each of t.osds for one logical byte. A domain of
+// weight W gets min(1, λ·W) copies, λ such that all copies have a place: CRUSH's
+// expectation when two copies never share a domain.
+func shares(t take, p CephPool) []float64 {
 	domain := domainOf(t.FailureDomain)
 	if domain == nil {
 		domain = func(o mcloud.OSD) string { return itoa(o.Number) }
 	}
 	weight := map[string]float64{}
 	for _, o := range t.osds {
-		if o.TotalBytes > 0 {
+		if o.TotalBytes > 0 && o.CrushWeight > 0 {
 			weight[domain(o.OSD)] += o.CrushWeight
 		}
 	}
-	maps.DeleteFunc(weight, func(_ string, w float64) bool { return w <= 0 })
 	placed := copiesPlaced(slices.Sorted(maps.Values(weight)), int(t.Copies))
-	all := map[weighedOSD]float64{}
-	for _, o := range t.osds {
-		if w := weight[domain(o.OSD)]; w > 0 && o.TotalBytes > 0 && o.CrushWeight > 0 {
-			all[weighedOSD{o.ID, o}] = min(1, placed*w) * o.CrushWeight / w / float64(dataChunks(p.CephPool))
+	all := make([]float64, len(t.osds))
+	for i, o := range t.osds {
+		if o.TotalBytes > 0 && o.CrushWeight > 0 {
+			w := weight[domain(o.OSD)]
+			all[i] = min(1, placed*w) * o.CrushWeight / w / float64(dataChunks(p.CephPool))
 		}
 	}
 	return all
@@ -195,12 +190,15 @@ func (s Storage) believed(p CephPool) (u PoolUse, known bool, why string) {
 // space is not known.
 func (s Storage) Level(p CephPool, more float64) (fullest float64, ok bool) {
 	for _, t := range takesOf(p, s.OSDs) {
-		for id, share := range shares(t, p) {
-			avail, known := s.Avail[id.ID]
+		for i, share := range shares(t, p) {
+			if share == 0 {
+				continue
+			}
+			avail, known := s.Avail[t.osds[i].ID]
 			if !known {
 				return 0, false
 			}
-			total := float64(id.OSD.TotalBytes)
+			total := float64(t.osds[i].TotalBytes)
 			fullest = max(fullest, (total-avail+more*share)/total)
 			ok = true
 		}
@@ -276,38 +274,55 @@ func LossOf(t Tier, s Storage, bucketType, name string) (l Loss, ok bool) {
 // ok is false when some OSD's free space or what some pool of the cluster stores is not
 // known.
 func (s Storage) MaxAvailAfter(p CephPool, bucketType, name string) (bytes float64, ok bool) {
-	in := domainOf(bucketType)
-	if in == nil {
+	after, ok := s.after(p.Cluster, bucketType, name)
+	if !ok {
 		return 0, false
 	}
-	after := s
+	return after.maxAvailMissing(p)
+}
+
+// after is s with one failure domain of a cluster gone and its copies made again.
+func (s Storage) after(cluster, bucketType, name string) (after Storage, ok bool) {
+	in := domainOf(bucketType)
+	if in == nil {
+		return s, false
+	}
+	after = s
 	after.OSDs, after.Avail = slices.Clone(s.OSDs), maps.Clone(s.Avail)
 	for i, o := range after.OSDs {
-		if o.Cluster == p.Cluster && in(o.OSD) == name {
+		if o.Cluster == cluster && in(o.OSD) == name {
 			after.OSDs[i].In, after.OSDs[i].Reweight = false, 0
 		}
 	}
-	for _, q := range s.Pools {
-		if q.Cluster != p.Cluster {
+	for _, p := range s.Pools {
+		if p.Cluster != cluster {
 			continue
 		}
-		use, known := s.Use[q.ID]
+		use, known := s.Use[p.ID]
 		if !known {
-			return 0, false
+			return s, false
 		}
-		for sign, osds := range map[float64][]OSD{-1: s.OSDs, 1: after.OSDs} {
-			for _, t := range takesOf(q, osds) {
-				for o, share := range shares(t, q) {
-					after.Avail[o.ID] -= sign * use.Stored * share
-				}
+		for _, t := range takesOf(p, s.OSDs) {
+			for i, share := range shares(t, p) {
+				after.Avail[t.osds[i].ID] += use.Stored * share
+			}
+		}
+		for _, t := range takesOf(p, after.OSDs) {
+			for i, share := range shares(t, p) {
+				after.Avail[t.osds[i].ID] -= use.Stored * share
 			}
 		}
 	}
-	missing := 1 - float64(placesFor(p, after.OSDs))/float64(max(1, p.Size))
+	return after, true
+}
+
+// maxAvailMissing is MAX AVAIL of a pool some copies of which have no place on s.
+func (s Storage) maxAvailMissing(p CephPool) (bytes float64, ok bool) {
+	missing := 1 - float64(placesFor(p, s.OSDs))/float64(max(1, p.Size))
 	if s.Use[p.ID].Stored == 0 {
 		missing = 0 // Ceph counts copies of objects, and there are none
 	}
-	return after.MaxAvail(p, missing)
+	return s.MaxAvail(p, missing)
 }
 
 // placesFor is how many copies or chunks of p's objects have a place on osds.
@@ -398,6 +413,8 @@ func Rooms(t Tier, s Storage, losses []Loss) []PoolRoom {
 			datacentres[o.Datacenter] += float64(o.TotalBytes)
 		}
 	}
+	type lost struct{ cluster, bucketType, name string }
+	after := map[lost]*Storage{} // of which several pools ask; nil: not known
 	for _, ref := range t.Pools {
 		pool, found := findPool(s.Pools, ref)
 		if !found {
@@ -408,7 +425,18 @@ func Rooms(t Tier, s Storage, losses []Loss) []PoolRoom {
 		r := PoolRoom{Pool: ref.String(), StoredBytes: use.Stored, ToldBytes: known(use.MaxAvail, told), MaxAvailBytes: known(s.MaxAvail(pool, 0)),
 			RoomBytes: known(s.Room(pool, ratios.full)), NearfullBytes: known(s.Room(pool, ratios.nearfull)), Without: map[string]float64{}}
 		without := func(bucketType, name string) {
-			if v, ok := s.MaxAvailAfter(pool, bucketType, name); ok {
+			key := lost{ref.Cluster, bucketType, name}
+			left, asked := after[key]
+			if !asked {
+				if made, ok := s.after(ref.Cluster, bucketType, name); ok {
+					left = &made
+				}
+				after[key] = left
+			}
+			if left == nil {
+				return
+			}
+			if v, ok := left.maxAvailMissing(pool); ok {
 				r.Without[bucketType+" "+name] = v
 			}
 		}

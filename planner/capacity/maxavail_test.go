@@ -267,9 +267,10 @@ func TestLevelMeetsRoom(t *testing.T) {
 		for _, take := range takesOf(p, s.OSDs) {
 			var sum float64
 			domains := map[string]bool{}
-			for o, share := range shares(take, p) {
+			for i, share := range shares(take, p) {
 				sum += share
-				domains[map[string]string{"host": o.OSD.Host, "datacenter": o.OSD.Datacenter, "osd": o.ID}[take.FailureDomain]] = true
+				o := take.osds[i]
+				domains[map[string]string{"host": o.Host, "datacenter": o.Datacenter, "osd": o.ID}[take.FailureDomain]] = true
 			}
 			if want := math.Min(float64(take.Copies), float64(len(domains))); math.Abs(sum-want) > 1e-9 {
 				t.Fatalf("shares of %+v sum to %g, want %g", take.CrushTake, sum, want)
@@ -380,4 +381,42 @@ func TestProjects(t *testing.T) {
 	if p1 := sum.Projects["p1"]; len(sum.Projects) != 2 || p1.ProvisionedBytes != 20*tib || p1.SnapshotBytes != tib || p1.Volumes != 1 || p1.Snapshots != 1 {
 		t.Errorf("projects %+v", sum.Projects)
 	}
+}
+
+// BenchmarkTier is a tier of five pools in a cluster of 5,000 OSDs and twenty pools.
+func BenchmarkTier(b *testing.B) {
+	const n = 5000
+	sizes, avail, dcs := make([]float64, n), make([]float64, n), make([]string, n)
+	for i := range n {
+		sizes[i], avail[i], dcs[i] = 7, 4+float64(i%10)/10, fmt.Sprintf("dc%d", i%3+1)
+	}
+	s := tree(sizes, dcs, avail)
+	for i := range s.OSDs {
+		s.OSDs[i].Host = fmt.Sprintf("h%d", i/20)
+	}
+	tier := Tier{Name: "t", Reserve: "host"}
+	for i := range 20 {
+		p := pool("c", fmt.Sprintf("p%d", i), "nvme", "host", 3, 0)
+		s.Pools = append(s.Pools, p)
+		s.Use[p.ID] = PoolUse{Stored: 100 * tib, MaxAvail: 2000 * tib}
+		if i < 5 {
+			tier.Pools = append(tier.Pools, PoolRef{"c", p.Name})
+		}
+	}
+	b.Run("sum", func(b *testing.B) {
+		for b.Loop() {
+			TierOf(tier, s)
+		}
+	})
+	b.Run("losses", func(b *testing.B) {
+		for b.Loop() {
+			Losses(tier, s)
+		}
+	})
+	b.Run("rooms", func(b *testing.B) {
+		losses := Losses(tier, s)
+		for b.Loop() {
+			Rooms(tier, s, losses)
+		}
+	})
 }

@@ -324,20 +324,21 @@ func idealBytes(osds []OSD, pools []CephPool) float64 {
 // the bytes of the OSDs they live on.
 func othersRaw(set osdSet, osds []OSD, mine []CephPool, s Storage) float64 {
 	var sum float64
+	// Surely the same OSDs, even where no object tells of any.
+	part := map[osdSet]float64{set: 1}
 	for _, p := range s.Pools {
 		if p.Cluster != set.cluster || slices.ContainsFunc(mine, func(m CephPool) bool { return m.ID == p.ID }) {
 			continue
 		}
 		theirs := setOf(p.CephPool)
-		all := rawBytes(theirs.members(s.OSDs))
-		if all == 0 {
-			if theirs == set { // no OSD objects at all, yet surely the same ones
-				sum += s.Use[p.ID].Stored * copies(p.CephPool)
+		share, known := part[theirs]
+		if !known {
+			if all := rawBytes(theirs.members(s.OSDs)); all > 0 {
+				share = rawBytes(theirs.members(osds)) / all
 			}
-			continue
+			part[theirs] = share
 		}
-		shared := rawBytes(theirs.members(osds))
-		sum += s.Use[p.ID].Stored * copies(p.CephPool) * shared / all
+		sum += s.Use[p.ID].Stored * copies(p.CephPool) * share
 	}
 	return sum
 }

@@ -80,7 +80,7 @@ func (t Tier) OSDs(s Storage) []OSD {
 	}
 	var in []OSD
 	for _, o := range s.OSDs {
-		if slices.ContainsFunc(sets, func(set osdSet) bool { return set.has(o.OSD) }) {
+		if slices.ContainsFunc(sets, func(set osdSet) bool { return set.has(&o.OSD) }) {
 			in = append(in, o)
 		}
 	}
