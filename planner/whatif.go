@@ -210,8 +210,8 @@ func (p *Planner) WhatIf(ctx context.Context, name string, changes []scenario.Ch
 		}
 		question.Changes = append(slices.Clip(question.Changes), changes...)
 	}
-	if len(question.Changes) == 0 {
-		return report.WhatIf{}, fmt.Errorf("no change is named: %w", scenario.ErrInvalid)
+	if n := len(question.Changes); n == 0 || n > scenario.MaxChanges {
+		return report.WhatIf{}, fmt.Errorf("%d changes are named, want 1 to %d: %w", n, scenario.MaxChanges, scenario.ErrInvalid)
 	}
 	for _, c := range question.Changes {
 		if err := c.Validate(); err != nil {

@@ -134,6 +134,9 @@ const (
 	maxAmount  = 1 << 40
 	maxPercent = 10_000
 	maxDays    = 36_500
+	// maxHosts and maxOSDs bound what a world may grow to, and so the cost of an answer.
+	maxHosts = 100_000
+	maxOSDs  = 200_000
 )
 
 // Validate says what is wrong with c in itself, without looking at any cloud. Its
@@ -274,12 +277,12 @@ func validName(what, name string) error {
 	return nil
 }
 
-// maxChanges bounds what is stored of one commitment or scenario.
-const maxChanges = 200
+// MaxChanges bounds one commitment, scenario or question.
+const MaxChanges = 200
 
 func validChanges(of string, changes []Change) error {
-	if len(changes) == 0 || len(changes) > maxChanges {
-		return invalid("%s has %d changes, want 1 to %d", of, len(changes), maxChanges)
+	if len(changes) == 0 || len(changes) > MaxChanges {
+		return invalid("%s has %d changes, want 1 to %d", of, len(changes), MaxChanges)
 	}
 	for _, c := range changes {
 		if err := c.Validate(); err != nil {

@@ -19,6 +19,9 @@ func (s *state) addHosts(c Change) error {
 		return err
 	}
 	number := len(s.Cloud.Hosts)
+	if int64(number)+c.Count > maxHosts {
+		return invalid("that makes more than %d hosts", maxHosts)
+	}
 	for i := range max(1, c.Count) {
 		h := example
 		h.Name = fmt.Sprintf("new host %d", int64(number)+i+1)

@@ -61,6 +61,9 @@ func (s *state) withOSDs(c Change, to capacity.Storage) (capacity.Storage, error
 		hosts = c.Hosts
 	}
 	number := int64(len(to.OSDs))
+	if number+c.Count > maxOSDs {
+		return to, invalid("that makes more than %d OSDs", maxOSDs)
+	}
 	osds := slices.Clone(to.OSDs)
 	for i := range max(1, c.Count) {
 		place := places[i%hosts%int64(len(places))]
@@ -226,6 +229,7 @@ func (s *state) lose(c Change) error {
 }
 
 func (s *state) drop(gone func(capacity.OSD) bool) {
+	s.taken = true
 	s.Storage = s.Storage.On(slices.DeleteFunc(slices.Clone(s.Storage.OSDs), gone))
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -153,6 +154,48 @@ func TestHandArithmetic(t *testing.T) {
 	}
 }
 
+// TestNewClass: hosts may bring what the zone did not have.
+func TestNewClass(t *testing.T) {
+	e := effect(t, world(), Subject{Zone, "az1", "DISK_GB"}, "add-host az=az1,count=3,vcpus=8,memory=64GiB,disk=100GiB")
+	if level, _ := e.End(); e.Now != (Level{}) || level.Capacity != 300 || level.Limit != 200 {
+		t.Errorf("%+v", e)
+	}
+}
+
+// FuzzApply: no change, however odd, panics or makes a level that is no number.
+func FuzzApply(f *testing.F) {
+	for _, text := range slices.Concat(more, less, need) {
+		f.Add(text + "\n" + text)
+	}
+	f.Add("add-osd tier=geo,count=99999,size=1B,hosts=7\nremove-osd tier=geo,count=100000\nlose az=az1\nadd-host az=az1,like=az2-h1")
+	f.Fuzz(func(t *testing.T, text string) {
+		var changes []Change
+		for line := range strings.Lines(text) {
+			action, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+			c, err := Parse(Action(action), rest)
+			if err != nil || c.Count > 1000 || len(changes) == 6 { // slow, not wrong
+				return
+			}
+			changes = append(changes, c)
+		}
+		effects, err := world().Apply(changes)
+		if err != nil {
+			if !errors.Is(err, ErrUnknown) && !errors.Is(err, ErrInvalid) {
+				t.Fatal(err)
+			}
+			return
+		}
+		for _, e := range effects {
+			level, demand := e.End()
+			for _, v := range []float64{level.Limit, level.Capacity, demand, e.Growth} {
+				if math.IsNaN(v) || math.IsInf(v, 0) {
+					t.Fatalf("%q: %s has %+v, demand %g, growth %g", text, e.Subject, level, demand, e.Growth)
+				}
+			}
+		}
+	})
+}
+
 // TestApplyChangesOnlyACopy: what there is stays.
 func TestApplyChangesOnlyACopy(t *testing.T) {
 	w := world()
@@ -192,6 +235,7 @@ func TestUnknownNames(t *testing.T) {
 		"remove-host az=az1,count=5":   "has only 4 hosts in service",
 		"remove-osd tier=nvme,count=7": "only 6 such OSDs",
 		"delay name=x,by=3d":           "give it to Compose first",
+		"add-host az=az1,count=99995":  "more than 100000 hosts",
 	} {
 		if _, err := world().Apply(parse(t, change)); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", change, err, want)

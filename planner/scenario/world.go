@@ -88,6 +88,7 @@ type state struct {
 	World
 	// whole is Storage without what is taken away.
 	whole   capacity.Storage
+	taken   bool            // whether anything was
 	reserve map[string]bool // zones that could keep a reserve at first
 	levels  map[Subject]Level
 	effects map[Subject]*Effect
@@ -105,7 +106,8 @@ func (w World) Apply(changes []Change) ([]Effect, error) {
 			s.reserve[z.Zone] = s.reserve[z.Zone] || c.Reserve > 0
 		}
 	}
-	s.levels = s.sums()
+	s.levels = s.zoneLevels()
+	maps.Copy(s.levels, s.tierLevels())
 	for subject, level := range s.levels {
 		s.effects[subject] = &Effect{Subject: subject, Now: level, Growth: 1}
 	}
@@ -134,6 +136,7 @@ func (s *state) apply(c Change) error {
 	case Project:
 		return s.demand(c)
 	}
+	zones, tiers := true, false // which of them the change can move
 	var way direction
 	var err error
 	switch c.Action {
@@ -141,44 +144,54 @@ func (s *state) apply(c Change) error {
 		way, err = up, s.addHosts(c)
 	case RemoveHosts:
 		way, err = down, s.removeHosts(c)
-	case AddOSDs:
-		way, err = up, s.addOSDs(c)
-	case RemoveOSDs:
-		way, err = down, s.removeOSDs(c)
-	case Lose:
-		way, err = down, s.lose(c)
 	case Ratio:
 		err = s.ratio(c)
+	case AddOSDs:
+		zones, tiers = false, true
+		way, err = up, s.addOSDs(c)
+	case RemoveOSDs:
+		zones, tiers = false, true
+		way, err = down, s.removeOSDs(c)
+	case Lose:
+		tiers = true
+		way, err = down, s.lose(c)
 	default:
 		err = invalid("it changes no capacity: give it to Compose first")
 	}
 	if err != nil {
 		return err
 	}
-	s.settle(c, way)
+	if zones {
+		s.settle(c, way, s.zoneLevels())
+	}
+	if tiers {
+		s.settle(c, way, s.tierLevels())
+	}
 	return nil
 }
 
-// settle notes what a change has made of the levels.
+// settle notes what a change has made of some of the levels.
 //
 // With fewer failure domains than copies, Ceph keeps fewer copies, and the arithmetic of
 // a tier rewards a loss and punishes a purchase. That is no plan: a tier's level never
 // rises by a loss nor falls by a purchase, and is never above what it would be without
 // any loss.
-func (s *state) settle(c Change, way direction) {
-	after := s.sums()
-	for subject, was := range s.levels {
-		is := after[subject]
+func (s *state) settle(c Change, way direction, after map[Subject]Level) {
+	for subject, is := range after {
+		was := s.levels[subject]
 		if subject.Kind == Tier {
 			is = Level{Limit: bound(was.Limit, is.Limit, way), Capacity: bound(was.Capacity, is.Capacity, way)}
 		}
-		after[subject] = is
 		if is != was {
 			e := s.effects[subject]
+			if e == nil { // a resource class that the zone did not have
+				e = &Effect{Subject: subject, Growth: 1}
+				s.effects[subject] = e
+			}
 			e.Steps = append(e.Steps, Step{From: c.From, Until: c.Until, Limit: is.Limit - was.Limit, Capacity: is.Capacity - was.Capacity, Why: c.String()})
+			s.levels[subject] = is
 		}
 	}
-	s.levels = after
 }
 
 func bound(was, is float64, way direction) float64 {
@@ -191,8 +204,8 @@ func bound(was, is float64, way direction) float64 {
 	return is
 }
 
-// sums are the levels of the world as it is now.
-func (s *state) sums() map[Subject]Level {
+// zoneLevels are those of the hosts as they are now.
+func (s *state) zoneLevels() map[Subject]Level {
 	levels := map[Subject]Level{}
 	for _, z := range capacity.Zones(s.Cloud) {
 		for class, c := range z.Classes {
@@ -208,9 +221,20 @@ func (s *state) sums() map[Subject]Level {
 			levels[Subject{Zone, z.Zone, class}] = Level{Limit: float64(limit), Capacity: float64(c.Capacity)}
 		}
 	}
+	return levels
+}
+
+// tierLevels are those of the OSDs as they are now.
+func (s *state) tierLevels() map[Subject]Level {
+	levels := map[Subject]Level{}
 	for _, t := range s.Tiers {
-		sum, whole := capacity.TierOf(t, s.Storage), capacity.TierOf(t, s.whole)
-		levels[Subject{Kind: Tier, Name: t.Name}] = Level{Limit: min(sum.LimitBytes, whole.LimitBytes), Capacity: min(sum.LineBytes, whole.LineBytes)}
+		sum := capacity.TierOf(t, s.Storage)
+		level := Level{Limit: sum.LimitBytes, Capacity: sum.LineBytes}
+		if s.taken {
+			whole := capacity.TierOf(t, s.whole)
+			level = Level{Limit: min(level.Limit, whole.LimitBytes), Capacity: min(level.Capacity, whole.LineBytes)}
+		}
+		levels[Subject{Kind: Tier, Name: t.Name}] = level
 	}
 	return levels
 }
