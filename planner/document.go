@@ -103,6 +103,7 @@ func (p *Planner) tier(ctx context.Context, seen *observation, cache *historyCac
 		leadTime: t.LeadTime, buy: t.Unit, perUnit: sum.UnitBytes,
 		subject: scenario.Subject{Kind: scenario.Tier, Name: t.Name}, losses: sum.Losses,
 	}, p.tierDemand(ctx, cache, t, seen.storage.Pools, seen.at), seen)
+	o.Notes = append(slices.Clone(sum.Problems), o.Notes...)
 	return report.Tier{TierSum: sum, Outlook: o}
 }
 
@@ -191,9 +192,10 @@ func answer(kind report.Kind, name string, o report.Outlook, limit string) repor
 		until := o.Crossing.Until
 		a.Until = &until
 	}
+	a.Notes = o.Notes
 	a.Why = fmt.Sprintf("%s of %s used; the limit is %s", report.Quantity(o.Used, o.Unit), report.Quantity(o.Limit, o.Unit), limit)
-	if o.Basis != nil && o.Basis.Model == "" {
-		a.Why += "; " + o.Basis.Reason
+	if o.Limit <= 0 {
+		a.Why = "how much may be used is not known"
 	}
 	return a
 }

@@ -42,6 +42,7 @@ func (p *Planner) outlook(q quantity, d demand, seen *observation) report.Outloo
 	}
 	if d.err != nil {
 		seen.miss(q.what, "no history: %v", d.err)
+		o.Notes = append(o.Notes, fmt.Sprintf("no history: %v", d.err))
 	}
 	f, err := p.foresee(d, q.leadTime)
 	if err != nil {
@@ -49,13 +50,23 @@ func (p *Planner) outlook(q quantity, d demand, seen *observation) report.Outloo
 	}
 	seen.forecasts[q.what], seen.drifts[q.what] = f.WithoutPaths(), drift(d.points)
 	if stale := seen.at.Sub(f.To); f.Points > 0 && stale > 2*f.Step+time.Hour {
-		seen.miss(q.what, "its history ends %s, %.0f h before the report: the forecast starts there", f.To.Format(time.RFC3339), stale.Hours())
+		note := fmt.Sprintf("its history ends %s, %.0f h before the report: the forecast starts there", f.To.Format(time.RFC3339), stale.Hours())
+		seen.miss(q.what, "%s", note)
+		o.Notes = append(o.Notes, note)
+	}
+	if f.Model == "" && d.err == nil {
+		o.Notes = append(o.Notes, "no forecast: "+f.Reason)
+	}
+	o.Notes = append(o.Notes, f.Notes...)
+	if q.known && q.used < 0 {
+		o.Notes = append(o.Notes, fmt.Sprintf("%s are used, which cannot be: check what is measured", report.Quantity(q.used, q.unit)))
 	}
 	o.Basis = basis(f)
 	o.Chart = chart(d.points, f)
 	o.Confidence = confidence(f)
 	if q.limit <= 0 && q.capacity <= 0 {
 		o.Confidence = report.Confidence{Level: "none", Why: "the limit is not known"}
+		o.Notes = append(o.Notes, "the limit is not known")
 		return o
 	}
 	promised := seen.promises.effect(q)

@@ -56,7 +56,7 @@ func TestReclaim(t *testing.T) {
 	if err := report.WriteReclaimTable(&b, r); err != nil {
 		t.Fatal(err)
 	}
-	for _, word := range []string{"old-web", "acme", "200.7500 EUR", "flavor m1.small would do", "the price list has no price of volume scratch", "servers idle: of 1 it cannot be told"} {
+	for _, word := range []string{"old-web", "acme", "200.75 EUR", "flavor m1.small would do", "the price list has no price of volume scratch", "servers idle: of 1 it cannot be told"} {
 		if !strings.Contains(b.String(), word) {
 			t.Errorf("the table lacks %q:\n%s", word, &b)
 		}

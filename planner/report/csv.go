@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"mcloud/planner/capacity"
@@ -27,7 +29,7 @@ func WriteCSV(w io.Writer, d Document) error {
 	c := csv.NewWriter(w)
 	c.Write([]string{
 		"kind", "name", "class", "unit", "urgency", "used", "limit", "capacity", "used_ratio", "growth_per_day", "state", "p10", "p50", "p90", "probability",
-		"lead_time_days", "order_by", "buy_unit", "buy_units", "buy_units_safe", "cost", "currency", "confidence", "model", "backtest_relative", "backtest_coverage",
+		"lead_time_days", "order_by", "buy_unit", "buy_units", "buy_units_safe", "cost", "currency", "confidence", "model", "backtest_relative", "backtest_coverage", "notes",
 		"zone", "hosts", "measured_hosts", "measured_total", "measured_allocated", "really_used_p50", "really_used_p95",
 	})
 	for _, t := range d.Tiers {
@@ -51,7 +53,7 @@ func WriteCSV(w io.Writer, d Document) error {
 
 // The columns that csvRow and csvUse fill.
 const (
-	rowColumns = 26
+	rowColumns = 27
 	useColumns = 7
 )
 
@@ -84,10 +86,15 @@ func csvRow(kind Kind, name string, o Outlook) []string {
 		row = append(row, "", "", "", "", "")
 	}
 	row = append(row, o.Confidence.Level)
-	if b := o.Basis; b != nil && b.Model != "" {
-		return append(row, b.Model, number(b.Relative), number(b.Coverage))
+	notes := slices.Clone(o.Notes)
+	if o.Purchase != nil && o.Purchase.Note != "" {
+		notes = append(notes, o.Purchase.Note)
 	}
-	return append(row, "", "", "")
+	said := safeCell(strings.Join(notes, "; "))
+	if b := o.Basis; b != nil && b.Model != "" {
+		return append(row, b.Model, number(b.Relative), number(b.Coverage), said)
+	}
+	return append(row, "", "", "", said)
 }
 
 // safeCell keeps a name from being run as a formula by a spreadsheet.

@@ -137,6 +137,8 @@ type Answer struct {
 	Risks      []Risk     `json:"risks,omitempty"`
 	Confidence Confidence `json:"confidence"`
 	Why        string     `json:"why"` // one sentence
+	// Notes say what is wrong or missing, as in Outlook.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Zone is an availability zone with a forecast for each resource class.
@@ -172,6 +174,8 @@ type Outlook struct {
 	// is placed: today and RiskWeeks later.
 	Risks []Risk `json:"risks,omitempty"`
 	Basis *Basis `json:"basis,omitempty"`
+	// Notes say in plain words what is wrong with, or missing of, what this rests on.
+	Notes []string `json:"notes,omitempty"`
 	Chart Chart  `json:"chart"`
 	// Losses are of a tier: what dies worst, and when that can no longer be made good.
 	Losses []Loss `json:"losses,omitempty"`

@@ -146,6 +146,8 @@ func (a Answer) Subject() string {
 func (a Answer) Buy() string {
 	p := a.Purchase
 	switch {
+	case p == nil && (a.Urgency == Full || a.Urgency == Order || a.Urgency == Soon):
+		return "not known: no unit is configured"
 	case p == nil:
 		return "–"
 	case p.Units == 0 && p.UnitsSafe == 0:

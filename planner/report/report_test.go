@@ -231,9 +231,9 @@ func TestCSV(t *testing.T) {
 		}
 	}
 	like(rows[5], 0, "zone", "az-a", "VCPU", "vCPU")
-	like(rows[5], 26, "az-a", "6", "6", "576", rows[5][5], "72", "244.8")
+	like(rows[5], 27, "az-a", "6", "6", "576", rows[5][5], "72", "244.8")
 	like(rows[len(rows)-2], 0, "host", "cmp-c5", "VCPU", "vCPU", "", "112", "")
-	like(rows[len(rows)-2], 26, "az-c", "1", "1", "96", "112", "23.04", "51.84")
+	like(rows[len(rows)-2], 27, "az-c", "1", "1", "96", "112", "23.04", "51.84")
 	b.Reset()
 	if err := report.WriteHeadroomCSV(&b, d.Headroom); err != nil {
 		t.Fatal(err)

@@ -20,7 +20,17 @@ func WriteTable(w io.Writer, d Document) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "mCloud plan for %s at %s\n%s\n\n", d.Cloud, d.At.UTC().Format(time.RFC3339), d.Headline)
 	b.WriteString(answerTable(d))
-	b.WriteString("\n\n")
+	b.WriteString("\n")
+	for _, a := range d.Answers {
+		notes := slices.Clone(a.Notes)
+		if a.Purchase != nil && a.Purchase.Note != "" {
+			notes = append(notes, a.Purchase.Note)
+		}
+		if len(notes) > 0 {
+			fmt.Fprintf(&b, "%s: %s.\n", a.Subject(), strings.Join(notes, "; "))
+		}
+	}
+	b.WriteString("\n")
 	if len(d.Zones) > 0 {
 		b.WriteString(zoneTable(d))
 		b.WriteString("\n\n")

@@ -200,7 +200,7 @@ func readable(v float64, unit string) (float64, string) {
 func (b *workbook) answers() sheet {
 	s := sheet{name: "What to buy", about: fmt.Sprintf("%s As of %s, cloud %s.", b.d.Headline, b.d.At.UTC().Format(time.RFC3339), b.d.Cloud), columns: []column{
 		{"state", words, 12}, {"what", words, 26}, {"used of the limit", share, 10}, {"runs out (P50)", date, 12}, {"early (P10)", date, 12}, {"order by", date, 12},
-		{"buy, units", count, 8}, {"of", words, 34}, {"to be safe (P90), units", count, 10}, {"cost", decimal, 14}, {"currency", words, 9}, {"lasts until", date, 12}, {"how sure", words, 10}, {"because", words, 60}, {"why", words, 60},
+		{"buy, units", count, 8}, {"of", words, 34}, {"to be safe (P90), units", count, 10}, {"cost", decimal, 14}, {"currency", words, 9}, {"lasts until", date, 12}, {"how sure", words, 10}, {"because", words, 60}, {"why", words, 60}, {"notes", words, 60},
 	}}
 	for _, a := range b.d.Answers {
 		row := []any{string(a.Urgency), a.Subject(), unknownOr(a.UsedRatio != 0 || a.Urgency != Unknown, a.UsedRatio), day(a.P50), day(a.P10), day(a.OrderBy)}
@@ -209,7 +209,7 @@ func (b *workbook) answers() sheet {
 		} else {
 			row = append(row, nil, nil, nil, nil, nil, nil)
 		}
-		s.rows = append(s.rows, append(row, a.Confidence.Level, a.Confidence.Why, a.Why))
+		s.rows = append(s.rows, append(row, a.Confidence.Level, a.Confidence.Why, a.Why, strings.Join(a.Notes, "; ")))
 	}
 	return s
 }
