@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"mcloud/planner/forecast"
@@ -107,12 +106,9 @@ func (p *Planner) tierHierarchies(ctx context.Context, seen *observation, cache 
 			all = append(all, h)
 			continue
 		}
-		selector := fmt.Sprintf(`openstack_cinder_project_volumes_size_bytes{cloud=%s,volume_type=~%s}`, strconv.Quote(p.o.Cloud), oneOf(t.VolumeTypes))
-		// Two clouds' exporters, or a pair of one, may tell of the same project.
-		by := func(label string) string {
-			return fmt.Sprintf(`sum by (%s) (max by (project_id, volume_type) (last_over_time(%s[$step])))`, label, selector)
-		}
-		whole, err := p.partsOf(ctx, cache, strings.Replace(by("cloud"), "by (cloud) ", "", 1), "", seen.at, p.o.Horizon, func(all []Series) []Series { return all })
+		// Two exporters, as of a pair, may tell of the same project.
+		sizes := fmt.Sprintf(`max by (project_id, volume_type) (last_over_time(openstack_cinder_project_volumes_size_bytes{cloud=%s,volume_type=~%s}[$step]))`, strconv.Quote(p.o.Cloud), oneOf(t.VolumeTypes))
+		whole, err := p.partsOf(ctx, cache, "sum("+sizes+")", "", seen.at, p.o.Horizon, func(all []Series) []Series { return all })
 		r, ok := whole[""]
 		if err != nil || !ok || !r.Forecasted() {
 			h.Why = "no history of the projects' volumes"
@@ -124,7 +120,7 @@ func (p *Planner) tierHierarchies(ctx context.Context, seen *observation, cache 
 			all = append(all, h)
 			continue
 		}
-		projects, err := p.partsOf(ctx, cache, by("project_id"), "project_id", seen.at, p.o.Horizon, smaller("project_id", shownProjects))
+		projects, err := p.partsOf(ctx, cache, "sum by (project_id) ("+sizes+")", "project_id", seen.at, p.o.Horizon, smaller("project_id", shownProjects))
 		if err != nil {
 			h.Why = "projects: " + err.Error()
 		}

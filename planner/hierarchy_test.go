@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/prometheus/promql/parser"
+
 	"mcloud/planner"
 	"mcloud/planner/plannertest"
 	"mcloud/planner/report"
@@ -93,5 +95,28 @@ func TestPartsAreMissing(t *testing.T) {
 	o.Tiers[0].VolumeTypes = nil
 	if h := latest(t, start(t, o)).Hierarchies[2]; h.Tier != "nvme" || !strings.Contains(h.Why, "no volume types are named") {
 		t.Errorf("%s: why %q", h.What, h.Why)
+	}
+}
+
+// TestQueriesAreReal: every query that a plan asks can be parsed, whatever the test
+// cloud makes of it.
+func TestQueriesAreReal(t *testing.T) {
+	o := plannertest.Options()
+	h := &history{History: o.History}
+	o.History = h
+	latest(t, start(t, o))
+	parse := parser.NewParser(parser.Options{})
+	seen := map[string]bool{}
+	for _, query := range h.asked {
+		if seen[query] {
+			continue
+		}
+		seen[query] = true
+		if _, err := parse.ParseExpr(query); err != nil {
+			t.Errorf("%s: %v", query, err)
+		}
+	}
+	if len(seen) < 20 {
+		t.Errorf("only %d queries were asked", len(seen))
 	}
 }

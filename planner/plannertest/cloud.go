@@ -246,7 +246,7 @@ func (h *History) Range(_ context.Context, query string, from, to time.Time, eve
 	case strings.Contains(query, "openstack_placement_usage_units"):
 		out = h.allocated(want["hostname"], want["resource_class"], strings.Contains(query, "by (hostname)"), from, to, every)
 	case strings.Contains(query, "openstack_cinder_project_volumes_size_bytes"):
-		out = h.provisioned(want["volume_type"], strings.Contains(query, "by (project_id)"), from, to, every)
+		out = h.provisioned(want["volume_type"], strings.HasPrefix(query, "sum by (project_id)"), from, to, every)
 	case strings.Contains(query, "ceph_pool_"):
 		for _, s := range tierSpecs {
 			id := strconv.FormatInt(poolNumber(s.name), 10)
