@@ -106,7 +106,7 @@ func New(s Series, o Options) (Result, error) {
 		least = 48 * time.Hour
 	}
 	if span := r.To.Sub(r.From); n < minPoints || span < least {
-		r.Reason = fmt.Sprintf("history too short: %d points over %s, want %d over %s", n, span.Round(time.Minute), minPoints, least)
+		r.Reason = fmt.Sprintf("history too short: %d points over %.3g h, want %d over %.3g h", n, span.Hours(), minPoints, least.Hours())
 		return r, nil
 	}
 	steps := min(MaxSteps, max(1, int(o.Horizon/s.Step)))

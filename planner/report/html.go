@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -135,8 +136,9 @@ func checked(s Score) string {
 
 // given says what could be reclaimed a month.
 func given(r *reclaim.Result) string {
+	known := r != nil && slices.ContainsFunc(r.Categories, func(c reclaim.Category) bool { return c.Known })
 	switch {
-	case r == nil:
+	case !known:
 		return "unknown"
 	case r.PerMonth == "" && len(r.Findings) > 0:
 		return "no price set"

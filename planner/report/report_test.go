@@ -259,6 +259,18 @@ func TestSummary(t *testing.T) {
 	if s.Now.Text() != "5 orders" || s.Now.CostText() != "1 000.30 EUR + 7 USD + 2 without a price" || s.Soon.Text() != "nothing" || s.SureText() != "confidence: 4 high, 1 medium, 1 low, 1 none" {
 		t.Errorf("%q %q %q %q", s.Now.Text(), s.Now.CostText(), s.Soon.Text(), s.SureText())
 	}
+	unknown := report.Answer{Urgency: report.Unknown, Confidence: report.Confidence{Level: "none"}}
+	fine := report.Answer{Urgency: report.Fine, Confidence: report.Confidence{Level: "high"}}
+	for want, answers := range map[string][]report.Answer{
+		"unknown": {unknown, unknown}, "nothing, but 1 unknown": {unknown, fine}, "nothing": {fine},
+	} {
+		if got := report.Summarise(answers).NowText(); got != want {
+			t.Errorf("%d answers come to %q, want %q", len(answers), got, want)
+		}
+	}
+	if got := report.Summarise(nil).SoonText(); got != "unknown" {
+		t.Errorf("no answer comes to %q", got)
+	}
 }
 
 func TestHeadline(t *testing.T) {

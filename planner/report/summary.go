@@ -12,6 +12,8 @@ import (
 type Summary struct {
 	Now  Orders `json:"now"`  // what is full or has to be ordered today
 	Soon Orders `json:"soon"` // what has to be within the next two months
+	// Unknown counts the answers that do not say whether anything has to be ordered.
+	Unknown int `json:"unknown"`
 	// Sure counts the answers by their confidence's level.
 	Sure map[string]int `json:"confidence"`
 }
@@ -41,6 +43,8 @@ func Summarise(answers []Answer) Summary {
 			s.Now.add(a)
 		case Soon:
 			s.Soon.add(a)
+		case Unknown:
+			s.Unknown++
 		}
 	}
 	return s
@@ -103,6 +107,26 @@ func (o Orders) CostText() string {
 
 // levels are the confidences, the highest first.
 var levels = []string{"high", "medium", "low", "none"}
+
+// NowText and SoonText say how many orders there are, and of how much it is not known.
+func (s Summary) NowText() string { return s.text(s.Now) }
+
+// SoonText is NowText of what can wait for a while.
+func (s Summary) SoonText() string { return s.text(s.Soon) }
+
+func (s Summary) text(o Orders) string {
+	all := 0
+	for _, n := range s.Sure {
+		all += n
+	}
+	switch {
+	case o.Count > 0 || s.Unknown == 0 && all > 0:
+		return o.Text()
+	case s.Unknown == all:
+		return "unknown"
+	}
+	return fmt.Sprintf("nothing, but %d unknown", s.Unknown)
+}
 
 // SureText counts the answers by their confidence.
 func (s Summary) SureText() string {
