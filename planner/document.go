@@ -18,10 +18,8 @@ func (p *Planner) document(ctx context.Context, seen *observation, cache *histor
 		Schema: report.Schema, Cloud: p.o.Cloud, At: seen.at, RunwayDays: days(p.o.Runway),
 		Zones: []report.Zone{}, Tiers: []report.Tier{}, Answers: []report.Answer{},
 	}
-	if seen.promises.effects == nil {
-		p.storageUse(ctx, seen) // what tiers may fill follows from it
-		p.promise(ctx, seen)
-	}
+	p.storageUse(ctx, seen) // what tiers may fill follows from it
+	p.promise(ctx, seen)
 	hosts := p.hostsByZone(ctx, seen)
 	sums := capacity.Zones(seen.cloud)
 	demands := p.zoneDemands(ctx, cache, sums, hosts, seen.at)

@@ -72,7 +72,7 @@ func (p *Planner) outlook(q quantity, d demand, seen *observation) report.Outloo
 	promised := seen.promises.effect(q)
 	o.Crossing = crossing(q, promised, f, seen.at)
 	seen.promises.answer(q, promised, f, seen.at)
-	o.Risks = risks(f, q, o.Crossing.State, seen.at)
+	o.Risks = risks(f, q, promised, o.Crossing.State, seen.at)
 	o.Losses = losses(q, promised, f, seen.at)
 	if f.Forecasted() {
 		growth := slope(f)
@@ -88,7 +88,7 @@ func (p *Planner) outlook(q quantity, d demand, seen *observation) report.Outloo
 }
 
 // risks are the chances that the limit is reached before what is ordered then arrives.
-func risks(f forecast.Result, q quantity, state forecast.State, at time.Time) (all []report.Risk) {
+func risks(f forecast.Result, q quantity, promised scenario.Effect, state forecast.State, at time.Time) (all []report.Risk) {
 	if !f.Forecasted() && state != forecast.Over {
 		return nil
 	}
@@ -97,7 +97,7 @@ func risks(f forecast.Result, q quantity, state forecast.State, at time.Time) (a
 		r.Arrives = r.Order.Add(q.leadTime)
 		r.Probability = 1
 		if state != forecast.Over {
-			r.Probability = f.CrossedBy(forecast.Constant(q.limit), r.Arrives)
+			r.Probability = f.CrossedBy(promised.Threshold(f), r.Arrives)
 		}
 		all = append(all, r)
 	}

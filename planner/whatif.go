@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"mcloud/planner/capacity"
 	"mcloud/planner/forecast"
 	"mcloud/planner/report"
 	"mcloud/planner/scenario"
@@ -223,10 +224,24 @@ func (p *Planner) WhatIf(ctx context.Context, name string, changes []scenario.Ch
 		return report.WhatIf{}, a.failed
 	}
 	seen.promises.asked = []*posed{a}
-	d := p.document(ctx, seen, p.cache)
-	answer := d.Scenarios[0]
-	answer.Cloud, answer.Partial = p.o.Cloud, d.Partial
+	p.outlooks(ctx, seen)
+	answer := seen.promises.scenarios(seen.at)[0]
+	answer.Cloud, answer.Partial = p.o.Cloud, fold(seen.missing)
 	return answer, nil
+}
+
+// outlooks makes those of all zones and tiers as a report does, for what is answered
+// beside them.
+func (p *Planner) outlooks(ctx context.Context, seen *observation) {
+	hosts, sums := p.hostsByZone(ctx, seen), capacity.Zones(seen.cloud)
+	demands := p.zoneDemands(ctx, p.cache, sums, hosts, seen.at)
+	p.allocationHierarchies(ctx, seen, p.cache, hosts, demands) // demands add up then
+	for _, sum := range sums {
+		p.zone(seen, sum, demands[sum.Zone])
+	}
+	for _, t := range p.o.Tiers {
+		p.tier(ctx, seen, p.cache, t)
+	}
 }
 
 // sortedKeys are the keys of a map in order.

@@ -12,6 +12,7 @@ import (
 	"mcloud/planner/rebalance"
 	"mcloud/planner/reclaim"
 	"mcloud/planner/report"
+	"mcloud/planner/scenario"
 )
 
 // OpenAPIPath is where the description of this API is served.
@@ -58,6 +59,22 @@ func descriptions() []description {
 		{pattern: "GET /api/v1/reclaim", tag: "report", summary: "What is paid for and not used: amounts, owners and money a month", answer: reclaim.Result{}},
 		{pattern: "GET /api/v1/headroom", tag: "report", summary: "How many more servers of each flavor fit", answer: []capacity.Headroom{},
 			query: []parameter{{name: "flavor", about: "name or id of a flavor; default: all", example: "m1.large"}, {name: "zone", about: "only this availability zone", example: "az-a"}}},
+		{pattern: "GET /api/v1/headroom/order", tag: "capacity", summary: "How many more servers of a flavor fit as members of one server group, and in which order they fill the hosts", answer: capacity.Headroom{},
+			query: []parameter{{name: "flavor", about: "name or id", example: "m1.large", required: true}, {name: "zone", about: "only this availability zone", example: "az-a"},
+				{name: "policy", about: "of the server group; default: none", example: "anti-affinity", of: capacity.Policies}, {name: "max_per_host", about: "the rule max_server_per_host of anti-affinity; default: 1", example: "2"}}},
+		{pattern: "GET /api/v1/capacity", tag: "capacity", summary: "What hosts, or groups of them, have, give and use, by resource class", answer: []report.CapacityRow{},
+			query: []parameter{{name: "by", about: "default: zone", example: "host", of: report.CapacityViews}}},
+		{pattern: "GET /api/v1/tiers", tag: "capacity", summary: "Storage tiers: raw, usable, stored, promised, and what is left when something dies", answer: []report.Tier{},
+			query: []parameter{{name: "tier", about: "only this one", example: "nvme"}}},
+		{pattern: "GET /api/v1/whatif", tag: "scenarios", summary: "Which dates changes would move, and by how many days", answer: report.WhatIf{},
+			query: []parameter{{name: "change", about: "an action and its key=value list; several may be given", example: "add-host az=az-a,count=4,from=2027-03-01"}, {name: "scenario", about: "a stored one, which changes come on top of", example: "bad-year"}}},
+		{pattern: "POST /api/v1/whatif", tag: "scenarios", summary: "The same, as a question in JSON", answer: report.WhatIf{}, body: Question{}},
+		{pattern: "GET /api/v1/commitments", tag: "scenarios", summary: "What is promised: projects that come, purchases on their way, hardware that goes", answer: []scenario.Commitment{}},
+		{pattern: "PUT /api/v1/commitments/{name}", tag: "scenarios", summary: "Keep a commitment, in the place of one of that name", answer: scenario.Commitment{}, body: scenario.Commitment{}},
+		{pattern: "DELETE /api/v1/commitments/{name}", tag: "scenarios", summary: "Remove a commitment", answer: struct{}{}},
+		{pattern: "GET /api/v1/scenarios", tag: "scenarios", summary: "Questions that every report answers anew", answer: []scenario.Scenario{}},
+		{pattern: "PUT /api/v1/scenarios/{name}", tag: "scenarios", summary: "Keep a scenario, in the place of one of that name", answer: scenario.Scenario{}, body: scenario.Scenario{}},
+		{pattern: "DELETE /api/v1/scenarios/{name}", tag: "scenarios", summary: "Remove a scenario", answer: struct{}{}},
 		{pattern: "GET /api/v1/chargeback", tag: "chargeback", summary: "What projects used and what it costs, of those that who asks may see", answer: chargeback.Bill{},
 			query: []parameter{{name: "project", about: "name or id; default: all", example: "acme"}, {name: "from", about: "begin, inclusive: RFC 3339, a UTC day or a month", example: "2026-11-01", required: true}, {name: "to", about: "end, exclusive; default: now", example: "2026-12-01"}}},
 		{pattern: "POST " + plans, tag: "rebalance", summary: "Make a plan from the newest look at the cloud; it changes nothing", answer: rebalance.Plan{}},

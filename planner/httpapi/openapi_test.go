@@ -22,6 +22,7 @@ import (
 	"mcloud/planner/httpapi"
 	"mcloud/planner/plannertest"
 	"mcloud/planner/rebalance"
+	"mcloud/planner/scenario"
 )
 
 // book is a ledger with a project, a server that is billed and a host that is hot.
@@ -77,10 +78,20 @@ func whole(t *testing.T) http.Handler {
 	o.Now = func() time.Time { return plannertest.At.AddDate(0, 0, -21) }
 	run(t, o)
 	o.Now = now
+	keeper := planner.Keeper{Cloud: "test", Ledger: ledger, Recorder: ledger, Now: now}
+	o.Promises = keeper
+	change := scenario.Change{Action: scenario.AddHosts, Zone: "az-a", From: plannertest.At.AddDate(0, 1, 0)}
+	if _, err := keeper.Promise(t.Context(), scenario.Commitment{Name: "spring", Changes: []scenario.Change{change}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := keeper.Save(t.Context(), scenario.Scenario{Name: "bad-year", Changes: []scenario.Change{{Action: scenario.Growth, Percent: 20}}}); err != nil {
+		t.Fatal(err)
+	}
 	p := run(t, o)
 	routes := append(httpapi.BillRoutes(planner.Biller{Cloud: "test", Ledger: ledger, Card: card}, now),
 		httpapi.RebalanceRoutes(planner.Steerer{Cloud: "test", Ledger: ledger, Recorder: ledger, Options: rebalance.Options{Isolation: true}, Now: now})...)
 	routes = append(routes, httpapi.Route{Pattern: "GET /api/v1/configuration", Serve: func(*http.Request) (any, error) { return map[string]string{"cloud": "test"}, nil }})
+	routes = append(append(routes, httpapi.WhatIfRoutes(p, keeper)...), httpapi.CapacityRoutes(p)...)
 	return httpapi.New(httpapi.Options{Planner: p, Routes: routes, Version: "1.2", Now: now, Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "up 1") })})
 }
 
@@ -170,6 +181,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	}
 	queries := map[string]string{
 		"/api/v1/forecast": "?zone=az-a", "/api/v1/chargeback": "?from=2026-11-01&to=2026-11-20", "/api/v1/headroom": "?flavor=m1.small",
+		"/api/v1/headroom/order": "?flavor=m1.small&policy=anti-affinity", "/api/v1/whatif": "?change=add-host+az%3Daz-a&change=delay+name%3Dspring,by%3D30d",
 	}
 	// A plan to ask for.
 	for _, path := range []string{"/api/v1/rebalance/plans"} {
@@ -204,7 +216,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 			}
 		}
 	}
-	if asked < 16 {
+	if asked < 22 {
 		t.Errorf("only %d routes were asked", asked)
 	}
 	// What else the report comes as, and what goes wrong.

@@ -176,7 +176,7 @@ type Outlook struct {
 	Basis *Basis `json:"basis,omitempty"`
 	// Notes say in plain words what is wrong with, or missing of, what this rests on.
 	Notes []string `json:"notes,omitempty"`
-	Chart Chart  `json:"chart"`
+	Chart Chart    `json:"chart"`
 	// Losses are of a tier: what dies worst, and when that can no longer be made good.
 	Losses []Loss `json:"losses,omitempty"`
 }

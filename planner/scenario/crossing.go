@@ -53,12 +53,23 @@ func (e Effect) Full(r forecast.Result) forecast.Crossing {
 // lowered, and growth that is multiplied a distance to the limit that is divided:
 // last + g·(path − last) + demand ≥ limit where path ≥ last + (limit − demand − last)/g.
 func (e Effect) meets(r forecast.Result, base float64, of func(Step) float64) forecast.Crossing {
+	return r.CrossingOf(e.threshold(r, base, of))
+}
+
+// Threshold is what r meets when it crosses the limit as e moves it, on the first of the
+// dates that are spread over uncertain ones.
+func (e Effect) Threshold(r forecast.Result) func(time.Time) float64 {
+	limit := e.threshold(r, e.Now.Limit, func(s Step) float64 { return s.Limit })
+	return func(at time.Time) float64 { return limit(0, at) }
+}
+
+func (e Effect) threshold(r forecast.Result, base float64, of func(Step) float64) func(path int, at time.Time) float64 {
 	moves := make([]forecast.Move, len(e.Steps))
 	for i, s := range e.Steps {
 		moves[i] = forecast.Move{Earliest: s.From, Latest: s.Until, Add: of(s) - s.Demand, Key: s.Why}
 	}
 	limit := forecast.Moving(base, moves)
-	return r.CrossingOf(func(path int, at time.Time) float64 {
+	return func(path int, at time.Time) float64 {
 		room := limit(path, at) - r.Last
 		switch {
 		case e.Growth == 1:
@@ -69,7 +80,7 @@ func (e Effect) meets(r forecast.Result, base float64, of func(Step) float64) fo
 			return math.Inf(-1)
 		}
 		return math.Inf(1)
-	})
+	}
 }
 
 // Grown is where a quantile of r lies after e's growth and demand at an instant.
