@@ -59,6 +59,7 @@ func (p *Planner) promise(ctx context.Context, seen *observation) {
 		seen.promises.commitments = nil
 		seen.promises.effects, _ = p.apply(seen, nil, nil) // no change, no error
 	}
+	all = append(usual(seen.promises.commitments, seen.storage, seen.cloud.Reserve.Racks(seen.cloud)), all...)
 	for _, s := range all {
 		a := p.ask(seen, s)
 		if a.failed != nil {
@@ -129,16 +130,16 @@ func owed(q quantity, e scenario.Effect, f forecast.Result, value float64, at ti
 
 // answer adds q to the answers of all questions.
 func (s promises) answer(q quantity, promised scenario.Effect, f forecast.Result, at time.Time) {
+	before := situation(q, promised, f, at)
 	for _, a := range s.asked {
 		if a.failed != nil {
 			continue
 		}
-		after := effectOn(q, a.effects)
-		a.rows = append(a.rows, report.Compare(report.WhatIfRow{
-			Subject: q.subject, Unit: q.unit, Used: q.used, Known: q.known,
-			Changed: !sameEffect(promised, after),
-			Before:  situation(q, promised, f, at), After: situation(q, after, f, at),
-		}))
+		row := report.WhatIfRow{Subject: q.subject, Unit: q.unit, Used: q.used, Known: q.known, Before: before, After: before}
+		if after := effectOn(q, a.effects); !sameEffect(promised, after) {
+			row.Changed, row.After = true, situation(q, after, f, at)
+		}
+		a.rows = append(a.rows, report.Compare(row))
 	}
 }
 

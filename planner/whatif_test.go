@@ -221,11 +221,15 @@ func TestScenariosAreAnsweredAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	d, err := p.Report(ctx, plannertest.At)
-	if err != nil || len(d.Scenarios) != 1 || d.Scenarios[0].Scenario != "bad" || len(d.Scenarios[0].Rows) != 10 {
-		t.Fatalf("the report answers %+v, %v", d.Scenarios, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := named(d, "bad")
+	if stored == nil || len(stored.Rows) != 10 {
+		t.Fatalf("the report answers %+v", d.Scenarios)
 	}
 	a := ask(t, p, "bad")
-	if a.Note != "worse" || len(a.Changes) != 2 || a.Rows[0].Result != d.Scenarios[0].Rows[0].Result {
+	if a.Note != "worse" || len(a.Changes) != 2 || a.Rows[0].Result != stored.Rows[0].Result {
 		t.Errorf("asked by name: %+v", a)
 	}
 	if a := ask(t, p, "bad", "growth percent=10,tier=nvme"); len(a.Changes) != 3 {
@@ -237,8 +241,58 @@ func TestScenariosAreAnsweredAnew(t *testing.T) {
 	if err := k.Forget(ctx, "bad"); err != nil {
 		t.Fatal(err)
 	}
-	if d, _ := p.Report(ctx, plannertest.At); len(d.Scenarios) != 0 {
+	if d, _ := p.Report(ctx, plannertest.At); named(d, "bad") != nil {
 		t.Error("a removed scenario is answered")
+	}
+}
+
+// named is a report's answer to a scenario, nil for none.
+func named(d report.Document, name string) *report.WhatIf {
+	for _, s := range d.Scenarios {
+		if s.Scenario == name {
+			return &s
+		}
+	}
+	return nil
+}
+
+// TestUsualScenarios are answered by every report: dates come earlier with more growth,
+// with a datacentre lost, with purchases late, and later without what is promised.
+func TestUsualScenarios(t *testing.T) {
+	p, k, _ := keeping(t, nil)
+	ctx := context.Background()
+	for name, text := range map[string]string{"acme": "project volumes=sas7k:30TiB+nvme:1TiB,from=2026-12-15", "nodes": "add-osd tier=nvme,count=2,size=14TiB,hosts=2,from=2026-12-10"} {
+		if _, err := k.Promise(ctx, scenario.Commitment{Name: name, Changes: changes(t, text)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, err := p.Report(ctx, plannertest.At)
+	if err != nil || len(d.Partial) != 0 {
+		t.Fatalf("%v, missing %v", err, d.Partial)
+	}
+	var names []string
+	for _, s := range d.Scenarios {
+		names = append(names, s.Scenario)
+	}
+	if want := "growth 20 % more, growth 20 % less, nothing of what is promised, purchases 90 days late, datacentre dc1 is lost, datacentre dc2 is lost, datacentre dc3 is lost"; strings.Join(names, ", ") != want {
+		t.Fatalf("scenarios %v, want %s", names, want)
+	}
+	for name, want := range map[string]func(r report.WhatIfRow) bool{
+		"growth 20 % more": func(r report.WhatIfRow) bool { return r.Changed && (r.Days.P50 == nil || *r.Days.P50 < 0) },
+		"growth 20 % less": func(r report.WhatIfRow) bool { return r.Changed && (r.Days.P50 == nil || *r.Days.P50 > 0) },
+		"nothing of what is promised": func(r report.WhatIfRow) bool {
+			return r.Changed == (r.Subject.Name == "nvme" || r.Subject.Name == "sas7k")
+		},
+		"purchases 90 days late": func(r report.WhatIfRow) bool {
+			return r.Changed == (r.Subject.Name == "nvme") && (r.Days.P50 == nil || *r.Days.P50 <= 0)
+		},
+		"datacentre dc1 is lost": func(r report.WhatIfRow) bool { return !r.Changed || r.Subject.Name == "geo-nvme" },
+	} {
+		for _, r := range named(d, name).Rows {
+			if !want(r) {
+				t.Errorf("%s: %s changed %v, P50 moves by %v: %s", name, r.Subject, r.Changed, r.Days.P50, r.Result)
+			}
+		}
 	}
 }
 
