@@ -10,7 +10,7 @@ BENCH    ?= .
 # Where the series are that forecasts are measured on; the repository holds none.
 DATA     ?= ../shared/data
 
-.PHONY: help build run test test-unit test-query test-clickhouse check bench bench-exporter bench-forecast bench-store chaos fuzz lab-up lab-seed lab-down lab-status e2e prepare prepare-test clean
+.PHONY: help build run test check-alerts test-unit test-query test-clickhouse check bench bench-exporter bench-forecast bench-store chaos fuzz lab-up lab-seed lab-down lab-status e2e prepare prepare-test clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,13 @@ check: prepare ## gofmt, vet, staticcheck, who may import whom
 	$(GO) vet ./...
 	$(GO) tool staticcheck -tags $(TAGS) ./...
 	$(GO) test -count=1 .
+
+check-alerts: ## the alerts: promtool checks and runs them, mutants of them, what they use, Alertmanager's example
+	promtool check rules alerts/rules/*.yml
+	promtool test rules alerts/tests/*_test.yml
+	amtool check-config alerts/alertmanager.yml
+	CI=true $(GO) test -count=1 -v -run '^Test' ./alerts
+	$(GO) test -count=1 -run '^(TestRulesUseWhatIsThere|TestRunbooksNameWhatIsThere|TestCheckFindsWhatIsNotThere)$$' ./cmd/parts
 
 test-unit: ## what needs neither root nor a lab
 	@deploy/prepare/prepare unit

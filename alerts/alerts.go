@@ -2,7 +2,8 @@
 // Prometheus reads them, embedded so that a collector carries its own.
 //
 // The severities: "page" means that a person must act now, "ticket" that a
-// person must act this week, "info" that nobody must.
+// person must act this week, "info" that nobody must; README.md has the policy, and how a
+// rule is added.
 package alerts
 
 import "embed"
