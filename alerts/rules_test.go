@@ -14,6 +14,8 @@ import (
 	"github.com/prometheus/prometheus/model/rulefmt"
 	"github.com/prometheus/prometheus/rules"
 	"go.yaml.in/yaml/v3"
+
+	"mcloud/dashboards"
 )
 
 var update = flag.Bool("update", false, "write the labels and annotations of what fires into tests/, where something is expected to")
@@ -23,6 +25,14 @@ var systems = []string{"control-plane", "compute", "storage", "network", "servic
 
 // TestRulesAreComplete asks of each alert what the person woken by it will ask.
 func TestRulesAreComplete(t *testing.T) {
+	all, err := dashboards.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	uids := map[string]bool{}
+	for _, d := range all {
+		uids[*d.Uid] = true
+	}
 	names, used := map[string]string{}, map[string]bool{}
 	for file, groups := range ruleFiles(t) {
 		for _, g := range groups {
@@ -35,7 +45,7 @@ func TestRulesAreComplete(t *testing.T) {
 				}
 				names[r.Alert] = file
 				used[filepath.Base(r.Annotations["runbook"])] = true
-				complete(t, r)
+				complete(t, r, uids)
 			}
 		}
 	}
@@ -56,7 +66,7 @@ func TestRulesAreComplete(t *testing.T) {
 // anObject is a label or a value in a text.
 var anObject = regexp.MustCompile(`\{\{[^}]*(\$labels\.|\$value)`)
 
-func complete(t *testing.T, r rulefmt.Rule) {
+func complete(t *testing.T, r rulefmt.Rule, dashboards map[string]bool) {
 	t.Helper()
 	severity := r.Labels["severity"]
 	if severity != "page" && severity != "ticket" && severity != "info" {
@@ -75,6 +85,9 @@ func complete(t *testing.T, r rulefmt.Rule) {
 		t.Errorf("%s: runbook: %v", r.Alert, err)
 	case !regexp.MustCompile(`(?m)^(# .*|.*\*\*)\b` + r.Alert + `\b`).Match(text):
 		t.Errorf("%s: its runbook %s does not speak of it", r.Alert, r.Annotations["runbook"])
+	}
+	if !dashboards[r.Annotations["dashboard"]] {
+		t.Errorf("%s: there is no dashboard %q", r.Alert, r.Annotations["dashboard"])
 	}
 	if severity == "page" && !strings.Contains(r.Annotations["description"], "First: ") {
 		t.Errorf("%s pages and does not say what to do first", r.Alert)

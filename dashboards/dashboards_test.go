@@ -1,13 +1,18 @@
 package dashboards
 
 import (
+	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v3"
 )
 
 func TestFilesAreCurrent(t *testing.T) {
@@ -45,6 +50,7 @@ func TestPanelsAreComplete(t *testing.T) {
 		if len(queries) < 10 {
 			t.Errorf("%s has %d queries", *d.Title, len(queries))
 		}
+		lint(t, d)
 		for _, q := range queries {
 			if _, err := parser.NewParser(parser.Options{}).ParseExpr(q.Expr); err != nil {
 				t.Errorf("%s, %s: %v", q.Dashboard, q.Panel, err)
@@ -86,9 +92,162 @@ func complete(t *testing.T, p dashboard.Panel) {
 		t.Errorf("%s: no title or description", title)
 	case p.FieldConfig == nil || p.FieldConfig.Defaults.Unit == nil || *p.FieldConfig.Defaults.Unit == "":
 		t.Errorf("%s: no unit", title)
+	case p.FieldConfig.Defaults.Thresholds == nil || len(p.FieldConfig.Defaults.Thresholds.Steps) == 0:
+		t.Errorf("%s: no thresholds", title)
 	case p.Datasource == nil || p.Datasource.Uid == nil || !strings.HasPrefix(*p.Datasource.Uid, "${"):
 		t.Errorf("%s: its data source is not the dashboard's variable", title)
 	case len(p.Targets) == 0:
 		t.Errorf("%s: no query", title)
+	}
+}
+
+// lint asks of a dashboard what Grafana's own linter asks, and that it leads on.
+func lint(t *testing.T, d dashboard.Dashboard) {
+	t.Helper()
+	names := map[string]bool{}
+	for _, v := range d.Templating.List {
+		names[v.Name] = true
+		if v.Type == dashboard.VariableTypeQuery && (v.Refresh == nil || *v.Refresh != dashboard.VariableRefreshOnTimeRangeChanged) {
+			t.Errorf("%s: variable %s does not follow the time range", *d.Title, v.Name)
+		}
+		if v.Label == nil || *v.Label == "" {
+			t.Errorf("%s: variable %s has no label", *d.Title, v.Name)
+		}
+	}
+	if !names["datasource"] {
+		t.Errorf("%s: its data source is no variable", *d.Title)
+	}
+	if len(d.Links) == 0 || d.Links[0].Type != dashboard.DashboardLinkTypeDashboards || !d.Links[0].IncludeVars || !d.Links[0].KeepTime {
+		t.Errorf("%s: no links to the others that keep variables and time", *d.Title)
+	}
+	if len(d.Annotations.List) == 0 {
+		t.Errorf("%s: no annotations", *d.Title)
+	}
+	text, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`\$([a-z]\w*)`).FindAllStringSubmatch(string(text), -1) {
+		if !names[m[1]] {
+			t.Errorf("%s uses $%s, which is none of its variables", *d.Title, m[1])
+		}
+	}
+	if raw := regexp.MustCompile(`\b(i?rate)\([^()]*\[(?:[^$])`).FindString(string(text)); raw != "" {
+		t.Errorf("%s: a rate over a fixed interval: %s", *d.Title, raw)
+	}
+}
+
+// TestLinksLeadSomewhere: those of panels name a dashboard and a variable that it has.
+func TestLinksLeadSomewhere(t *testing.T) {
+	all, err := All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	variables := map[string]bool{}
+	for _, d := range all {
+		for _, v := range d.Templating.List {
+			variables[*d.Uid+" "+v.Name] = true
+		}
+	}
+	links := 0
+	for _, d := range all {
+		for _, p := range d.Panels {
+			if p.Panel == nil || p.Panel.FieldConfig == nil {
+				continue
+			}
+			for _, l := range p.Panel.FieldConfig.Defaults.Links {
+				text, err := json.Marshal(l)
+				if err != nil {
+					t.Fatal(err)
+				}
+				m := regexp.MustCompile(`/d/([\w-]+)\?[^"]*var-(\w+)=[^"]*__url_time_range`).FindSubmatch(text)
+				if m == nil || !variables[string(m[1])+" "+string(m[2])] {
+					t.Errorf("%s, %s: a link that leads nowhere: %s", *d.Title, *p.Panel.Title, text)
+				}
+				links++
+			}
+		}
+	}
+	if links < 8 {
+		t.Errorf("%d links from panels", links)
+	}
+}
+
+// schemas lies beside the project where it is developed (its README says where it is from).
+const schemas = "../../shared/data/grafana-jsonschema"
+
+// TestFilesKeepGrafanasSchema holds each file to the schema that Grafana publishes, the
+// panels' options to their own.
+func TestFilesKeepGrafanasSchema(t *testing.T) {
+	if _, err := os.Stat(schemas + "/dashboard.jsonschema.json"); err != nil {
+		t.Skipf("Grafana's schema is not beside the project: %v", err)
+	}
+	compiler := jsonschema.NewCompiler()
+	compiled := map[string]*jsonschema.Schema{}
+	schema := func(file, at string) *jsonschema.Schema {
+		t.Helper()
+		if compiled[file+at] == nil {
+			s, err := compiler.Compile(schemas + "/" + file + ".jsonschema.json" + at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			compiled[file+at] = s
+		}
+		return compiled[file+at]
+	}
+	files, err := Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := 0
+	for name, text := range files {
+		value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := schema("dashboard", "").Validate(value); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, p := range value.(map[string]any)["panels"].([]any) {
+			panel := p.(map[string]any)
+			if panel["options"] == nil {
+				continue
+			}
+			options++
+			if err := schema(panel["type"].(string), "#/definitions/Options").Validate(panel["options"]); err != nil {
+				t.Errorf("%s, %v: %v", name, panel["title"], err)
+			}
+		}
+	}
+	if options < 100 {
+		t.Errorf("options of %d panels", options)
+	}
+}
+
+// TestGrafanaProvisioning: what a Grafana is given names the folder and the kind of source.
+func TestGrafanaProvisioning(t *testing.T) {
+	var folders struct {
+		Providers []struct {
+			Type    string
+			Options struct{ Path string }
+		}
+	}
+	var sources struct {
+		Datasources []struct{ Name, Type, UID, URL string }
+	}
+	for name, into := range map[string]any{"dashboards/mcloud.yaml": &folders, "datasources/mcloud.yaml": &sources} {
+		text, err := os.ReadFile("grafana/provisioning/" + name)
+		if err == nil {
+			err = yaml.Unmarshal(text, into)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(folders.Providers) != 1 || folders.Providers[0].Type != "file" || folders.Providers[0].Options.Path == "" {
+		t.Errorf("dashboards: %+v", folders)
+	}
+	if len(sources.Datasources) == 0 || sources.Datasources[0].Type != "prometheus" || sources.Datasources[0].URL == "" {
+		t.Errorf("data sources: %+v", sources)
 	}
 }

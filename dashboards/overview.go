@@ -1,41 +1,11 @@
-// Package dashboards holds the Grafana dashboards as code. The JSON that Grafana
-// provisions is generated from it into json/ (go generate) and checked to be
-// current by a test; every query is executed against live data by another.
 package dashboards
 
-//go:generate go run ./generate json
+import "github.com/grafana/grafana-foundation-sdk/go/dashboard"
 
-//lint:file-ignore SA1019 the classic schema is what every Grafana reads; dashboardv2 needs one from 12.
-
-import (
-	"github.com/grafana/grafana-foundation-sdk/go/common"
-	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
-)
-
-// All returns every dashboard.
-func All() ([]dashboard.Dashboard, error) {
-	overview, err := Overview()
-	if err != nil {
-		return nil, err
-	}
-	return []dashboard.Dashboard{overview}, nil
-}
-
-// Overview answers at one glance: is the cloud healthy, what is about to run
+// overview answers at one glance: is the cloud healthy, what is about to run
 // out, what changed.
-func Overview() (dashboard.Dashboard, error) {
-	b := dashboard.NewDashboardBuilder("mCloud overview").
-		Uid("mcloud-overview").
-		Description("One screen for the NOC: health of every system, what runs out and when, what changed.").
-		Tags([]string{"mcloud"}).
-		Timezone(common.TimeZoneUtc).
-		Time("now-6h", "now").
-		Refresh("30s").
-		Tooltip(dashboard.DashboardCursorSyncCrosshair).
-		WithVariable(dashboard.NewDatasourceVariableBuilder("datasource").Label("Data source").Type("prometheus")).
-		WithVariable(fromLabel("cloud", "Cloud", "openstack_nova_service_up", "cloud")).
-		WithVariable(fromLabel("cluster", "Ceph cluster", "ceph_health_status", "cluster"))
-
+func overview() *dashboard.DashboardBuilder {
+	b := board("mcloud-overview", "mCloud overview", "One screen for the NOC: health of every system, what runs out and when, what changed.", byCloud(), byCluster())
 	b.WithRow(dashboard.NewRowBuilder("Health")).
 		WithPanel(state("Alerts firing", "Pages and tickets that wait for somebody.",
 			`count(ALERTS{alertstate="firing"}) or vector(0)`, "none", warnAbove(1))).
@@ -56,7 +26,7 @@ func Overview() (dashboard.Dashboard, error) {
 		WithPanel(ratio("Storage tiers: used of limit", "Stored bytes as a share of what the plan may fill: nearfull line, failure-domain reserve, copies and imbalance counted in.",
 			series(`mcloud_tier_used_bytes / mcloud_tier_capacity_bytes`, "{{tier}}"))).
 		WithPanel(ratio("Zones: allocated of capacity", "Placement's allocations as a share of (total − reserved) × ratio, by availability zone.",
-			series(`sum by (zone, resource_class) (openstack_placement_usage_units{cloud=~"$cloud"} * on (cloud, hostname) group_left (zone) openstack_nova_hypervisor_info) / sum by (zone, resource_class) (openstack_placement_capacity_units{cloud=~"$cloud"} * on (cloud, hostname) group_left (zone) openstack_nova_hypervisor_info)`, "{{zone}} {{resource_class}}")))
+			series(`mcloud_zone_allocated_units{cloud=~"$cloud"} / mcloud_zone_allocatable_units`, "{{zone}} {{resource_class}}")))
 
 	b.WithRow(dashboard.NewRowBuilder("What changes")).
 		WithPanel(graph("Servers by status", "All projects' servers.", "short", series(`sum by (status) (openstack_nova_servers{cloud=~"$cloud"})`, "{{status}}"))).
@@ -64,26 +34,7 @@ func Overview() (dashboard.Dashboard, error) {
 		WithPanel(graph("Ceph: stored by pool", "Logical bytes, one copy.", "bytes", series(`ceph_pool_stored{cluster=~"$cluster"} * on (cluster, pool_id) group_left (name) ceph_pool_metadata`, "{{cluster}} {{name}}"))).
 		WithPanel(graph("Network agents alive", "Neutron's agents that report, by kind.", "short", series(`sum by (type) (openstack_neutron_agent_up{cloud=~"$cloud"})`, "{{type}}"))).
 		WithPanel(graph("Hottest hosts: allocated vCPUs", "The five hosts with the most of their vCPU capacity allocated.", "percentunit",
-			series(`topk(5, openstack_placement_usage_units{cloud=~"$cloud",resource_class="VCPU"} / openstack_placement_capacity_units)`, "{{hostname}}"))).
+			series(`topk(5, mcloud_host_allocated_ratio{cloud=~"$cloud",resource_class="VCPU"})`, "{{hostname}}"))).
 		WithPanel(graph("Age of the last good look", "How old what is shown is, by source of mCloud.", "s", series(`time() - mcloud_source_last_success_timestamp_seconds`, "{{source}}")))
-	d, err := b.Build()
-	if err != nil {
-		return dashboard.Dashboard{}, err
-	}
-	number(d)
-	return d, nil
-}
-
-// number gives every row and panel an id of its own, from 1 in their order:
-// links to a panel go by it.
-func number(d dashboard.Dashboard) {
-	for i, p := range d.Panels {
-		id := uint32(i + 1)
-		if p.RowPanel != nil {
-			p.RowPanel.Id = id
-		}
-		if p.Panel != nil {
-			p.Panel.Id = &id
-		}
-	}
+	return b
 }

@@ -88,12 +88,12 @@ func runway(title, description string, queries ...*prometheus.DataqueryBuilder) 
 // ratio shows shares of a whole over time.
 func ratio(title, description string, queries ...*prometheus.DataqueryBuilder) *timeseries.PanelBuilder {
 	return graph(title, description, "percentunit", queries...).Min(0).
-		Thresholds(thresholds(dashboard.Threshold{Color: "green"}, from(0.75, "orange"), from(0.9, "red"))).
+		Thresholds(full()).
 		ThresholdsStyle(common.NewGraphThresholdsStyleConfigBuilder().Mode(common.GraphThresholdsStyleModeDashed))
 }
 
 func graph(title, description, unit string, queries ...*prometheus.DataqueryBuilder) *timeseries.PanelBuilder {
-	p := timeseries.NewPanelBuilder().Title(title).Description(description).Datasource(source).Span(8).Height(9).Unit(unit).
+	p := timeseries.NewPanelBuilder().Thresholds(thresholds(dashboard.Threshold{Color: "green"})).Title(title).Description(description).Datasource(source).Span(8).Height(9).Unit(unit).
 		FillOpacity(8).LineWidth(1).
 		Legend(common.NewVizLegendOptionsBuilder().DisplayMode(common.LegendDisplayModeList).Placement(common.LegendPlacementBottom).ShowLegend(true)).
 		Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti).Sort(common.SortOrderDescending))
@@ -102,3 +102,28 @@ func graph(title, description, unit string, queries ...*prometheus.DataqueryBuil
 	}
 	return p
 }
+
+// figure is a value to be known, neither good nor bad.
+func figure(title, description, unit, expr string) *stat.PanelBuilder {
+	return state(title, description, expr, "none", thresholds(dashboard.Threshold{Color: "blue"})).Unit(unit).ColorMode(common.BigValueColorModeValue)
+}
+
+// bars compares what there is now, the most first; levels colours them.
+func bars(title, description, unit, expr, legend string, levels *dashboard.ThresholdsConfigBuilder) *bargauge.PanelBuilder {
+	return bargauge.NewPanelBuilder().Title(title).Description(description).Datasource(source).Span(8).Height(9).Unit(unit).
+		ReduceOptions(newest()).Orientation(common.VizOrientationHorizontal).DisplayMode(common.BarGaugeDisplayModeBasic).Min(0).NoValue("none").
+		Thresholds(levels).WithTarget(now(expr, legend))
+}
+
+// full are the levels of a share of something that must not be used up.
+func full() *dashboard.ThresholdsConfigBuilder {
+	return thresholds(dashboard.Threshold{Color: "green"}, from(0.75, "orange"), from(0.9, "red"))
+}
+
+// plain colours nothing.
+func plain() *dashboard.ThresholdsConfigBuilder {
+	return thresholds(dashboard.Threshold{Color: "blue"})
+}
+
+// row begins a row of panels.
+func row(title string) *dashboard.RowBuilder { return dashboard.NewRowBuilder(title) }

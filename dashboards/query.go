@@ -19,7 +19,10 @@ type Query struct {
 }
 
 // everything stands for Grafana's variables when a query is run without it.
-var everything = strings.NewReplacer("$cloud", ".*", "$cluster", ".*", "$__rate_interval", "5m", "$__interval", "1m")
+var everything = strings.NewReplacer(
+	"$cloud", ".*", "$cluster", ".*", "$zone", ".*", "$host", ".*", "$project", ".*", "$tier", ".*",
+	"$__rate_interval", "5m", "$__interval", "1m",
+)
 
 // Queries lists all queries of d's panels, rows included.
 func Queries(d dashboard.Dashboard) ([]Query, error) {

@@ -2,6 +2,7 @@ package parts
 
 import (
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -9,6 +10,7 @@ import (
 	"github.com/prometheus/prometheus/notifier"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/rules"
+	"github.com/prometheus/prometheus/tsdb"
 
 	"mcloud/cmd/access"
 	"mcloud/collector"
@@ -21,6 +23,12 @@ import (
 	"mcloud/exporters/spool"
 	"mcloud/planner"
 )
+
+func headOptions(dir string) *tsdb.HeadOptions {
+	o := tsdb.DefaultHeadOptions()
+	o.ChunkDirRoot = dir + "/head"
+	return o
+}
 
 // ours are the metrics that our programs have of themselves, Prometheus's parts in them
 // included, as those who make them describe them.
@@ -46,6 +54,9 @@ func ours(t *testing.T) map[string]set {
 	_, err = httpapi.NewRecords(httpapi.RecordsOptions{Registerer: registry, Logger: logger})
 	must(err)
 	rules.NewGroupMetrics(registry)
+	head, err := tsdb.NewHead(registry, logger, nil, nil, headOptions(dir), nil)
+	must(err)
+	t.Cleanup(func() { _ = head.Close() })
 	notifier.NewManager(&notifier.Options{QueueCapacity: 1, Registerer: registry}, model.UTF8Validation, logger)
 	c, err := collector.New(collector.Options{DataDir: dir, Config: collector.StaticConfig("test", dir, []byte("{}"))})
 	must(err)
@@ -58,6 +69,9 @@ func ours(t *testing.T) map[string]set {
 	} {
 		for name, labels := range described(c) {
 			metrics[name] = labels.with(scraped)
+			if strings.HasSuffix(name, "_duration_seconds") { // a histogram, where there are such series
+				metrics[name+"_bucket"] = metrics[name].with(setOf("le"))
+			}
 		}
 	}
 	return metrics

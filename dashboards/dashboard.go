@@ -1,0 +1,108 @@
+// Package dashboards holds the Grafana dashboards as code, a file each, in the order in
+// which people read them: the overview, what runs out, then system by system, then what
+// mCloud does and how it is itself. The JSON that Grafana provisions is generated from it
+// into json/ (go generate) and checked to be current by a test; every query is executed
+// against live data by another. grafana/ has what a Grafana needs to load them.
+package dashboards
+
+//go:generate go run ./generate json
+
+//lint:file-ignore SA1019 the classic schema is what every Grafana reads; dashboardv2 needs one from 12.
+
+import (
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/common"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+)
+
+// All returns every dashboard.
+func All() ([]dashboard.Dashboard, error) {
+	var all []dashboard.Dashboard
+	for _, b := range []*dashboard.DashboardBuilder{
+		overview(), capacity(), compute(), hosts(), projects(),
+		tiers(), ceph(), osds(), pools(),
+		network(), services(), apis(),
+		rebalance(), chargeback(), events(), self(),
+	} {
+		d, err := b.Build()
+		if err != nil {
+			return nil, err
+		}
+		number(d)
+		all = append(all, d)
+	}
+	return all, nil
+}
+
+// board is a dashboard with what all have: the data source, links to the others that keep
+// variables and time, and what happened as annotations. Its variables have the same names
+// everywhere, since the links carry them by name.
+func board(uid, title, about string, variables ...*dashboard.QueryVariableBuilder) *dashboard.DashboardBuilder {
+	b := dashboard.NewDashboardBuilder(title).Uid(uid).Description(about).
+		Tags([]string{"mcloud"}).Timezone(common.TimeZoneUtc).Time("now-6h", "now").Refresh("1m").
+		Tooltip(dashboard.DashboardCursorSyncCrosshair).
+		WithVariable(dashboard.NewDatasourceVariableBuilder("datasource").Label("Data source").Type("prometheus")).
+		Link(dashboard.NewDashboardLinkBuilder("mCloud").Type(dashboard.DashboardLinkTypeDashboards).Tags([]string{"mcloud"}).
+			AsDropdown(true).IncludeVars(true).KeepTime(true)).
+		Annotation(mark("Pages", "red", `count by (alertname) (ALERTS{alertstate="firing",severity="page"})`, "{{alertname}} pages")).
+		Annotation(mark("Hosts enabled or disabled", "blue", `changes(openstack_nova_service_enabled{binary="nova-compute"}[2m]) > 0`, "{{host}} was enabled or disabled")).
+		Annotation(mark("OSDs up or down", "purple", `changes(ceph_osd_up[2m]) > 0`, "{{ceph_daemon}} of {{cluster}} went up or down"))
+	for _, v := range variables {
+		b.WithVariable(v)
+	}
+	return b
+}
+
+// mark shows when query gives anything.
+func mark(name, color, query, text string) *dashboard.AnnotationQueryBuilder {
+	return dashboard.NewAnnotationQueryBuilder().Name(name).Datasource(source).Enable(true).IconColor(color).
+		Expr(query).TitleFormat(name).TextFormat(text).Step("60s")
+}
+
+// The variables, by what has each of its values.
+func byCloud() *dashboard.QueryVariableBuilder {
+	return fromLabel("cloud", "Cloud", "openstack_nova_service_up", "cloud")
+}
+
+func byZone() *dashboard.QueryVariableBuilder {
+	return fromLabel("zone", "Zone", "openstack_nova_hypervisor_info", "zone")
+}
+
+func byHost() *dashboard.QueryVariableBuilder {
+	return fromLabel("host", "Host", "openstack_nova_hypervisor_info", "host")
+}
+
+func byProject() *dashboard.QueryVariableBuilder {
+	return fromLabel("project", "Project", "openstack_nova_project_server_vcpus", "project_id")
+}
+
+func byTier() *dashboard.QueryVariableBuilder {
+	return fromLabel("tier", "Tier", "mcloud_tier_lead_time_seconds", "tier")
+}
+
+func byCluster() *dashboard.QueryVariableBuilder {
+	return fromLabel("cluster", "Ceph cluster", "ceph_health_status", "cluster")
+}
+
+// to leads from what a panel shows to another dashboard, with the variables and the time,
+// and with the label of the series that was clicked as the variable.
+func to(uid, title, variable, label string) []cog.Builder[dashboard.DashboardLink] {
+	return []cog.Builder[dashboard.DashboardLink]{
+		dashboard.NewDashboardLinkBuilder(title).Type(dashboard.DashboardLinkTypeLink).
+			Url("/d/" + uid + "?${__all_variables}&var-" + variable + "=${__field.labels." + label + "}&${__url_time_range}"),
+	}
+}
+
+// number gives every row and panel an id of its own, from 1 in their order:
+// links to a panel go by it.
+func number(d dashboard.Dashboard) {
+	for i, p := range d.Panels {
+		id := uint32(i + 1)
+		if p.RowPanel != nil {
+			p.RowPanel.Id = id
+		}
+		if p.Panel != nil {
+			p.Panel.Id = &id
+		}
+	}
+}
