@@ -251,3 +251,26 @@ func TestGrafanaProvisioning(t *testing.T) {
 		t.Errorf("data sources: %+v", sources)
 	}
 }
+
+// TestListOfPanelsWithoutData: one that was renamed would be waited for.
+func TestListOfPanelsWithoutData(t *testing.T) {
+	all, err := All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := map[string]bool{}
+	for _, d := range all {
+		queries, err := Queries(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, q := range queries {
+			there[q.Dashboard+"/"+q.Panel] = true
+		}
+	}
+	for _, w := range withoutData {
+		if !there[w.dashboard+"/"+w.panel] || w.why == "" {
+			t.Errorf("%s has no panel %s", w.dashboard, w.panel)
+		}
+	}
+}

@@ -66,7 +66,7 @@ func TestDemo(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, q := range queries {
-			p.waitForQuery(t, q.Expr, time.Minute)
+			p.waitForPanel(t, q, dashboards.Demo, time.Minute)
 		}
 	}
 	before, err := p.query(`count(count_over_time(ceph_pool_stored[180d]))`)

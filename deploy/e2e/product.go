@@ -23,6 +23,7 @@ import (
 	"testing"
 	"time"
 
+	"mcloud/dashboards"
 	"mcloud/deploy/freeport"
 )
 
@@ -213,6 +214,21 @@ func (p *product) waitForQuery(t testing.TB, expr string, limit time.Duration) {
 		}
 		return len(got) > 0, "no series"
 	})
+}
+
+// waitForPanel polls until the panel's query returns something; one that is known to have
+// nothing here has to run all the same.
+func (p *product) waitForPanel(t testing.TB, q dashboards.Query, where string, limit time.Duration) {
+	t.Helper()
+	if why := q.WithoutData(where); why != "" {
+		got, err := p.query(q.Expr)
+		if err != nil {
+			t.Errorf("%s, %s: %v", q.Dashboard, q.Panel, err)
+		}
+		t.Logf("%s, %s: %d series, may be none: %s", q.Dashboard, q.Panel, len(got), why)
+		return
+	}
+	p.waitForQuery(t, q.Expr, limit)
 }
 
 // plan runs mcloud-plan and returns what it printed.
