@@ -1,9 +1,7 @@
 package dashboards
 
-import "github.com/grafana/grafana-foundation-sdk/go/dashboard"
-
 // apis is the control plane as who uses it finds it.
-func apis() *dashboard.DashboardBuilder {
+func apis() *page {
 	b := board("mcloud-apis", "Control-plane APIs", "Do the APIs answer, how fast, and how much of their error budget (0.5 % of 30 days) is being spent. By what mCloud's own calls met.", byCloud())
 	b.WithRow(row("Now")).
 		WithPanel(state("APIs down", "No answer or a server error to the question for versions.", `count(openstack_api_up{cloud=~"$cloud"} == 0) or vector(0)`, "none", alarmAbove(1))).

@@ -3,7 +3,7 @@ package dashboards
 import "github.com/grafana/grafana-foundation-sdk/go/dashboard"
 
 // capacity says how long everything lasts, and what still fits.
-func capacity() *dashboard.DashboardBuilder {
+func capacity() *page {
 	b := board("mcloud-capacity", "Capacity and runway", "How long tiers and zones last by the forecast, against the time it takes to buy, and how many servers still fit.", byCloud(), byZone(), byTier())
 	b.WithRow(row("Too late or nearly")).
 		WithPanel(state("Tiers out before hardware arrives", "Tiers whose early date (P10) is nearer than their lead time.", `count((mcloud_tier_exhaustion_timestamp_seconds{cloud=~"$cloud",tier=~"$tier",quantile="0.1"} - time()) < on (cloud, tier) mcloud_tier_lead_time_seconds) or vector(0)`, "none", alarmAbove(1))).

@@ -1,9 +1,7 @@
 package dashboards
 
-import "github.com/grafana/grafana-foundation-sdk/go/dashboard"
-
 // ceph is one cluster: is it whole, does it serve, does it heal.
-func ceph() *dashboard.DashboardBuilder {
+func ceph() *page {
 	b := board("mcloud-ceph", "Ceph cluster", "One cluster: is it whole, does it serve, does it heal. Choose it above.", byCluster())
 	b.WithRow(row("Health")).
 		WithPanel(health("Health", "As Ceph says it.", `max by (cluster) (ceph_health_status{cluster=~"$cluster"})`)).

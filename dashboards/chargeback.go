@@ -3,7 +3,7 @@ package dashboards
 import "github.com/grafana/grafana-foundation-sdk/go/dashboard"
 
 // chargeback shows what bills rest on: usage by project, and whether it is all recorded.
-func chargeback() *dashboard.DashboardBuilder {
+func chargeback() *page {
 	b := board("mcloud-chargeback", "Chargeback", "What bills rest on: usage by project, and whether every event of it is recorded. The bills themselves are mcloud-plan chargeback's.", byCloud(), byProject())
 	b.WithRow(row("Gaps")).
 		WithPanel(state("Message queue", "1 when notifications are heard.", `min(mcloud_notifications_connected) or vector(0)`, "not read", thresholds(dashboard.Threshold{Color: "orange"}, from(1, "green")))).

@@ -1,9 +1,7 @@
 package dashboards
 
-import "github.com/grafana/grafana-foundation-sdk/go/dashboard"
-
 // compute is the cloud's servers and what makes them.
-func compute() *dashboard.DashboardBuilder {
+func compute() *page {
 	b := board("mcloud-compute", "Compute", "Servers, builds, zones and the services of Nova.", byCloud(), byZone())
 	b.WithRow(row("Now")).
 		WithPanel(state("Hosts down", "Enabled hosts whose nova-compute has stopped reporting.", `count((openstack_nova_service_up{cloud=~"$cloud",zone=~"$zone",binary="nova-compute"} == 0) and on (cloud, host) (openstack_nova_service_enabled{binary="nova-compute"} == 1)) or vector(0)`, "none", alarmAbove(1))).

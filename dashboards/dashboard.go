@@ -15,10 +15,13 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
 
+// page is a dashboard that is being built.
+type page = dashboard.DashboardBuilder
+
 // All returns every dashboard.
 func All() ([]dashboard.Dashboard, error) {
 	var all []dashboard.Dashboard
-	for _, b := range []*dashboard.DashboardBuilder{
+	for _, b := range []*page{
 		overview(), capacity(), compute(), hosts(), projects(),
 		tiers(), ceph(), osds(), pools(),
 		network(), services(), apis(),
@@ -37,7 +40,7 @@ func All() ([]dashboard.Dashboard, error) {
 // board is a dashboard with what all have: the data source, links to the others that keep
 // variables and time, and what happened as annotations. Its variables have the same names
 // everywhere, since the links carry them by name.
-func board(uid, title, about string, variables ...*dashboard.QueryVariableBuilder) *dashboard.DashboardBuilder {
+func board(uid, title, about string, variables ...*dashboard.QueryVariableBuilder) *page {
 	b := dashboard.NewDashboardBuilder(title).Uid(uid).Description(about).
 		Tags([]string{"mcloud"}).Timezone(common.TimeZoneUtc).Time("now-6h", "now").Refresh("1m").
 		Tooltip(dashboard.DashboardCursorSyncCrosshair).

@@ -3,7 +3,7 @@ package dashboards
 import "github.com/grafana/grafana-foundation-sdk/go/dashboard"
 
 // events is what happened: in the alerts, in the cloud, in Ceph's log.
-func events() *dashboard.DashboardBuilder {
+func events() *page {
 	b := board("mcloud-events", "Events", "What happened: alerts, changes of hosts and OSDs, tasks of servers, Ceph's log. The events themselves are the plugin's and the API's; these are their numbers.", byCloud(), byCluster())
 	b.WithRow(row("Alerts")).
 		WithPanel(state("Pages", "That fire now.", `count(ALERTS{alertstate="firing",severity="page"}) or vector(0)`, "none", alarmAbove(1))).

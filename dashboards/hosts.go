@@ -1,9 +1,7 @@
 package dashboards
 
-import "github.com/grafana/grafana-foundation-sdk/go/dashboard"
-
 // hosts compares compute hosts, or shows one.
-func hosts() *dashboard.DashboardBuilder {
+func hosts() *page {
 	b := board("mcloud-hosts", "Hosts", "What each compute host has promised, what it really uses, and what its guests feel. Real use needs a node_exporter and a libvirt exporter that are scraped.", byCloud(), byZone(), byHost())
 	b.WithRow(row("State")).
 		WithPanel(state("Down", "Hosts whose nova-compute has stopped reporting, disabled ones included.", `count(openstack_nova_service_up{cloud=~"$cloud",zone=~"$zone",host=~"$host",binary="nova-compute"} == 0) or vector(0)`, "none", alarmAbove(1))).

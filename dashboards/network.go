@@ -1,9 +1,7 @@
 package dashboards
 
-import "github.com/grafana/grafana-foundation-sdk/go/dashboard"
-
 // network follows a change from Neutron to the flows, and packets through the hosts.
-func network() *dashboard.DashboardBuilder {
+func network() *page {
 	b := board("mcloud-network", "Network", "A change on its way from Neutron to the hosts' flows (OVN), and packets through the hosts (Open vSwitch).", byCloud(), byHost())
 	b.WithRow(row("Now")).
 		WithPanel(state("Chassis lagging", "They have not taken the last configuration.", `count(ovn_chassis_nb_cfg_lag{cloud=~"$cloud"} > 0) or vector(0)`, "none", alarmAbove(1))).

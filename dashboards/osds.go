@@ -1,9 +1,7 @@
 package dashboards
 
-import "github.com/grafana/grafana-foundation-sdk/go/dashboard"
-
 // osds finds the OSD that is full, slow or dying.
-func osds() *dashboard.DashboardBuilder {
+func osds() *page {
 	b := board("mcloud-osds", "Ceph OSDs", "The OSD that is full, slow or dying. What is below \"By the daemons\" comes from the OSDs' own sockets, where an exporter runs on their hosts.", byCluster())
 	b.WithRow(row("Now")).
 		WithPanel(figure("OSDs", "All that there are.", "short", `count(ceph_osd_up{cluster=~"$cluster"})`)).

@@ -4,7 +4,7 @@ import "github.com/grafana/grafana-foundation-sdk/go/dashboard"
 
 // overview answers at one glance: is the cloud healthy, what is about to run
 // out, what changed.
-func overview() *dashboard.DashboardBuilder {
+func overview() *page {
 	b := board("mcloud-overview", "mCloud overview", "One screen for the NOC: health of every system, what runs out and when, what changed.", byCloud(), byCluster())
 	b.WithRow(dashboard.NewRowBuilder("Health")).
 		WithPanel(state("Alerts firing", "Pages and tickets that wait for somebody.",

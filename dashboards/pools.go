@@ -1,14 +1,12 @@
 package dashboards
 
-import "github.com/grafana/grafana-foundation-sdk/go/dashboard"
-
 // named gives a query by pool the pool's name.
 func named(query string) string {
 	return query + ` * on (cluster, pool_id) group_left (name) ceph_pool_metadata`
 }
 
 // pools is what data lies where and who uses it.
-func pools() *dashboard.DashboardBuilder {
+func pools() *page {
 	b := board("mcloud-pools", "Ceph pools", "What each pool holds, what still fits, who reads and writes it, and whether all its copies are there.", byCluster(), byTier())
 	b.WithRow(row("Room")).
 		WithPanel(ratio("Used", "Of what the pool could hold.", series(named(`ceph_pool_percent_used{cluster=~"$cluster"}`), "{{cluster}}/{{name}}"))).

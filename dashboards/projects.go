@@ -1,9 +1,7 @@
 package dashboards
 
-import "github.com/grafana/grafana-foundation-sdk/go/dashboard"
-
 // projects shows who uses the cloud, and how near their quotas are.
-func projects() *dashboard.DashboardBuilder {
+func projects() *page {
 	b := board("mcloud-projects", "Projects", "Who uses what, and how near the quotas are. Projects go by their id; with the set objects openstack_identity_project_info has their names.", byCloud(), byProject())
 	b.WithRow(row("Now")).
 		WithPanel(figure("Projects", "Projects that are enabled.", "short", `sum(openstack_identity_projects{cloud=~"$cloud",enabled="true"})`)).

@@ -1,9 +1,7 @@
 package dashboards
 
-import "github.com/grafana/grafana-foundation-sdk/go/dashboard"
-
 // rebalance shows whether the load is even, what steers new servers, and what moves.
-func rebalance() *dashboard.DashboardBuilder {
+func rebalance() *page {
 	b := board("mcloud-rebalance", "Rebalance", "Is the load even, what steers new servers away from hot hosts, and what is being moved. mcloud-plan rebalance makes and applies plans.", byCloud(), byZone())
 	b.WithRow(row("How even")).
 		WithPanel(graph("Spread of vCPUs", "Standard deviation of the hosts' allocated share, by zone; 0 is even.", "percentunit", series(`stddev by (zone) (mcloud_host_allocated_ratio{cloud=~"$cloud",zone=~"$zone",resource_class="VCPU"})`, "{{zone}}"))).

@@ -3,7 +3,7 @@ package dashboards
 import "github.com/grafana/grafana-foundation-sdk/go/dashboard"
 
 // self is mCloud: does it see, keep, answer and page.
-func self() *dashboard.DashboardBuilder {
+func self() *page {
 	b := board("mcloud-self", "mCloud itself", "Does it see (exporter), keep (collector and store), answer (queries), page (rules), and plan.")
 	b.WithRow(row("Now")).
 		WithPanel(state("Targets down", "That the collector cannot scrape.", `count(up == 0) or vector(0)`, "none", alarmAbove(1))).

@@ -1,9 +1,7 @@
 package dashboards
 
-import "github.com/grafana/grafana-foundation-sdk/go/dashboard"
-
 // services is what projects build on besides servers, volumes and networks.
-func services() *dashboard.DashboardBuilder {
+func services() *page {
 	b := board("mcloud-services", "Load balancers, DNS, secrets, HA", "What projects build on besides servers, volumes and networks, and who recovers a lost host.", byCloud())
 	b.WithRow(row("Load balancers")).
 		WithPanel(state("In ERROR", "They cannot be changed.", `sum(openstack_loadbalancer_loadbalancers{cloud=~"$cloud",provisioning_status="ERROR"}) or vector(0)`, "none", alarmAbove(1))).

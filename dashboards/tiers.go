@@ -1,9 +1,7 @@
 package dashboards
 
-import "github.com/grafana/grafana-foundation-sdk/go/dashboard"
-
 // tiers follows storage from what projects were promised to the disks below.
-func tiers() *dashboard.DashboardBuilder {
+func tiers() *page {
 	b := board("mcloud-tiers", "Storage tiers", "Each tier from what projects were promised to the disks below it: limit, use, pools, Cinder's pools, what is stuck or unused.", byCloud(), byTier(), byCluster())
 	b.WithRow(row("Tiers")).
 		WithPanel(ratio("Used of limit", "Stored bytes as a share of what the plan may fill: nearfull line, reserve for a lost host, copies and imbalance counted in.", series(`mcloud_tier_used_bytes{cloud=~"$cloud",tier=~"$tier"} / mcloud_tier_capacity_bytes`, "{{tier}}"))).
