@@ -72,7 +72,8 @@ func (s Steerer) Plan(ctx context.Context) (rebalance.Plan, error) {
 	return p, s.Reached(ctx, p, Planned, nil)
 }
 
-// hosts joins the newest objects; the time is now, which they are true at.
+// hosts joins the newest objects, and the maintenance windows that are open; the time is
+// now, which they are true at.
 func (s Steerer) hosts(ctx context.Context) ([]rebalance.Host, time.Time, error) {
 	now := s.Now().UTC()
 	kinds := []mcloud.Kind{mcloud.KindHost, mcloud.KindProvider, mcloud.KindAggregate}
@@ -84,6 +85,9 @@ func (s Steerer) hosts(ctx context.Context) ([]rebalance.Host, time.Time, error)
 		}
 	}
 	hosts, err := rebalance.Hosts(found[0], found[1], found[2])
+	if err == nil {
+		err = Caretaker{Cloud: s.Cloud, Ledger: s.Ledger}.mark(ctx, hosts, now)
+	}
 	return hosts, now, err
 }
 

@@ -193,6 +193,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 			"GET /api/v1/whatif": read, "POST /api/v1/whatif": read, "GET /api/v1/commitments": read, "GET /api/v1/scenarios": read,
 			"PUT /api/v1/commitments/spring": write, "DELETE /api/v1/commitments/spring": write, "POST /api/v1/commitments/spring": admin,
 			"PUT /api/v1/scenarios/x": write, "DELETE /api/v1/scenarios/x": write,
+			"GET /api/v1/maintenance": read, "POST /api/v1/maintenance": admin, "POST /api/v1/maintenance/x/end": admin,
 			"POST /api/v1/rebalance/plans": write, "POST /api/v1/rebalance/plans/x/applied": admin, "GET /debug/pprof/": admin,
 		}},
 	} {

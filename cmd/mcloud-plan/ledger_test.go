@@ -88,5 +88,7 @@ func routes(o planner.Options, p *planner.Planner, keeper planner.Keeper) ([]htt
 	l := keeper.Ledger.(*ledger)
 	now := func() time.Time { return plannertest.At }
 	steerer := planner.Steerer{Cloud: o.Cloud, Ledger: l, Recorder: l, Options: rebalance.Options{Isolation: true}, Now: now}
-	return append(httpapi.BillRoutes(planner.Biller{Cloud: o.Cloud, Ledger: l, Card: card}, now), append(httpapi.RebalanceRoutes(steerer), append(httpapi.WhatIfRoutes(p, keeper), httpapi.CapacityRoutes(p)...)...)...), nil
+	caretaker := planner.Caretaker{Cloud: o.Cloud, Ledger: l, Recorder: l, Now: now}
+	return slices.Concat(httpapi.BillRoutes(planner.Biller{Cloud: o.Cloud, Ledger: l, Card: card}, now), httpapi.RebalanceRoutes(steerer),
+		httpapi.WhatIfRoutes(p, keeper), httpapi.CapacityRoutes(p), httpapi.MaintenanceRoutes(caretaker)), nil
 }

@@ -54,7 +54,7 @@ configuration file, else at http://` + config.DefaultPlannerListen + `.`,
 	flags.StringVarP(&o.output.format, "output", "o", "", "table, json or csv; of report also html, xlsx or pdf (default: what the name of --output-file says, else table)")
 	flags.StringVar(&o.output.format, "format", "", "the same as --output")
 	flags.StringVar(&o.output.file, "output-file", "", "write to this file instead of to standard output")
-	root.AddCommand(reportCommand(&o), forecastCommand(&o), headroomCommand(&o), capacityCommand(&o), whatifCommand(&o), commitmentCommand(&o), scenarioCommand(&o), reclaimCommand(&o), scoreCommand(&o), rebalanceCommand(&o), chargebackCommand(&o), serveCommand(&o))
+	root.AddCommand(reportCommand(&o), forecastCommand(&o), headroomCommand(&o), capacityCommand(&o), whatifCommand(&o), commitmentCommand(&o), scenarioCommand(&o), reclaimCommand(&o), scoreCommand(&o), rebalanceCommand(&o), chargebackCommand(&o), maintenanceCommand(&o), serveCommand(&o))
 	return root
 }
 

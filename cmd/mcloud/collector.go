@@ -8,7 +8,7 @@ import (
 )
 
 func collectorCommand(s *settings.Settings) *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use:   "collector",
 		Short: "Scrape, evaluate rules, page, and ship everything to the store",
 		Long: `Scrape, evaluate rules, page, and ship everything to the store. It is a
@@ -31,4 +31,6 @@ store is away, queries of those hours and alerts go on.`,
 			return runGroup(cmd, f, group)
 		},
 	}
+	c.AddCommand(notifyCommand(s))
+	return c
 }

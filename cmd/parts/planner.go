@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,8 +82,14 @@ func Planner(f config.File, store *Store, version string, logger *slog.Logger) (
 		return Part{}, err
 	}
 	steerer := planner.Steerer{Cloud: f.Cloud, Ledger: store, Recorder: poster, Options: options, Now: time.Now}
+	caretaker := planner.Caretaker{Cloud: f.Cloud, Ledger: store, Recorder: poster, Now: time.Now}
+	if len(f.Collector.Alertmanagers) > 0 {
+		if caretaker.Silencer, err = Alertmanagers(f); err != nil {
+			return Part{}, err
+		}
+	}
 	routes := append(httpapi.BillRoutes(planner.Biller{Cloud: f.Cloud, Ledger: store, Card: card}, time.Now), httpapi.RebalanceRoutes(steerer)...)
-	routes = append(routes, append(httpapi.WhatIfRoutes(p, keeper), httpapi.CapacityRoutes(p)...)...)
+	routes = append(routes, slices.Concat(httpapi.WhatIfRoutes(p, keeper), httpapi.CapacityRoutes(p), httpapi.MaintenanceRoutes(caretaker))...)
 	// So that mcloud-plan on this machine finds the account to apply plans with.
 	routes = append(routes, httpapi.Route{Pattern: "GET /api/v1/configuration", Serve: func(*http.Request) (any, error) {
 		return map[string]string{"cloud": f.Cloud, "path": f.Path, "version": version}, nil

@@ -16,6 +16,8 @@ type Host struct {
 	Nova       mcloud.Host
 	Placement  mcloud.Provider
 	Aggregates []mcloud.Aggregate // that the host is in
+	// Maintenance is the window that the host is in, with its end and reason; empty: none.
+	Maintenance string
 }
 
 // Heat is how full a host is by what is allocated on it.
@@ -88,6 +90,8 @@ func Measure(hosts []Host) []Heat {
 
 func unusable(h Host) string {
 	switch {
+	case h.Maintenance != "":
+		return "in maintenance " + h.Maintenance
 	case h.Nova.Status != "enabled":
 		return "disabled: " + h.Nova.DisabledReason
 	case h.Nova.State != "up":

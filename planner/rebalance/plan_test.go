@@ -30,6 +30,8 @@ func host(name, zone string, used int64, more ...func(*Host)) Host {
 func disabled(h *Host) { h.Nova.Status, h.Nova.DisabledReason = "disabled", "disk" }
 func steered(h *Host)  { h.Aggregates = []mcloud.Aggregate{{Name: aggregatePrefix + h.Nova.Name}} }
 
+func maintained(h *Host) { h.Maintenance = "4be1a0c2 until 2026-11-22T16:00:00Z: new memory" }
+
 func TestNewPicksTheHottestThatItsZoneCanSpare(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -39,6 +41,8 @@ func TestNewPicksTheHottestThatItsZoneCanSpare(t *testing.T) {
 	}{
 		{"hottest", []Host{host("a1", "a", 50), host("a2", "a", 20), host("b1", "b", 40), host("b2", "b", 10)}, Options{}, "a1"},
 		{"a disabled host takes none anyway", []Host{host("a1", "a", 50, disabled), host("a2", "a", 20), host("b1", "b", 40), host("b2", "b", 10)}, Options{}, "b1"},
+		{"one in maintenance is left alone", []Host{host("a1", "a", 50, maintained), host("a2", "a", 20), host("b1", "b", 40), host("b2", "b", 10)}, Options{}, "b1"},
+		{"one in maintenance takes nobody's servers", []Host{host("a1", "a", 50), host("a2", "a", 20, maintained)}, Options{}, "in maintenance 4be1a0c2 until"},
 		{"a steered host is done", []Host{host("a1", "a", 50, steered), host("a2", "a", 20), host("b1", "b", 40), host("b2", "b", 10)}, Options{}, "b1"},
 		{"alone in its zone", []Host{host("a1", "a", 50)}, Options{}, "no hotter"},
 		{"no usable neighbour", []Host{host("a1", "a", 50), host("a2", "a", 20, disabled)}, Options{}, "no hotter"},

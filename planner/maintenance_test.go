@@ -1,0 +1,237 @@
+package planner_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"mcloud"
+	"mcloud/planner"
+	"mcloud/planner/alertmanager"
+	"mcloud/planner/plannertest"
+	"mcloud/planner/rebalance"
+)
+
+// diary is the test cloud's inventory with the events that were posted to it.
+type diary struct {
+	planner.Inventory
+	events []mcloud.Event
+	broken error
+}
+
+// Objects makes the first provider the hottest.
+func (b *diary) Objects(ctx context.Context, cloud string, kind mcloud.Kind, at time.Time) ([]mcloud.Version, error) {
+	found, err := b.Inventory.Objects(ctx, cloud, kind, at)
+	if kind == mcloud.KindProvider && len(found) > 0 {
+		var p mcloud.Provider
+		if err := json.Unmarshal(found[0].Attributes, &p); err != nil {
+			return nil, err
+		}
+		p.Usages["MEMORY_MB"] = p.Inventories["MEMORY_MB"].Capacity()
+		found = slices.Clone(found)
+		found[0].Object = mcloud.NewObject(kind, found[0].ID, found[0].Name, found[0].Parent, "", p)
+	}
+	return found, err
+}
+
+func (b *diary) Events(_ context.Context, f planner.EventFilter) (found []mcloud.Event, err error) {
+	for _, e := range b.events {
+		if slices.Contains(f.Kinds, e.Kind) {
+			found = append(found, e)
+		}
+	}
+	return found, nil
+}
+
+func (b *diary) Post(_ context.Context, batch mcloud.Batch) error {
+	if b.broken != nil {
+		return b.broken
+	}
+	b.events = append(b.events, batch.Events...)
+	return batch.Validate()
+}
+
+// silencer keeps silences, and refuses from the one with the number fails on.
+type silencer struct {
+	open  map[string]alertmanager.Silence
+	made  int
+	fails int
+}
+
+func (s *silencer) Silence(_ context.Context, silence alertmanager.Silence) (string, error) {
+	if s.made++; s.fails > 0 && s.made >= s.fails {
+		return "", errors.New("refused")
+	}
+	id := fmt.Sprint("s", s.made)
+	s.open[id] = silence
+	return id, nil
+}
+
+func (s *silencer) Expire(_ context.Context, id string) error {
+	delete(s.open, id)
+	return nil
+}
+
+// holds says whether one of the open silences holds back an alert with the labels, as
+// Alertmanager judges: regular expressions match the whole value.
+func (s *silencer) holds(labels map[string]string) bool {
+	for _, silence := range s.open {
+		all := true
+		for _, m := range silence.Matchers {
+			if m.IsRegex {
+				all = all && regexp.MustCompile("^(?:"+m.Value+")$").MatchString(labels[m.Name])
+			} else {
+				all = all && labels[m.Name] == m.Value
+			}
+		}
+		if all {
+			return true
+		}
+	}
+	return false
+}
+
+func caretaker() (planner.Caretaker, *diary, *silencer, *time.Time) {
+	now := plannertest.At
+	b := &diary{Inventory: plannertest.Options().Inventory}
+	s := &silencer{open: map[string]alertmanager.Silence{}}
+	return planner.Caretaker{Cloud: plannertest.Options().Cloud, Ledger: b, Recorder: b, Silencer: s, Now: func() time.Time { return now }}, b, s, &now
+}
+
+func TestMaintenanceHoldsBackWhatItIsOf(t *testing.T) {
+	l := func(pairs ...string) map[string]string {
+		m := map[string]string{}
+		for i := 0; i < len(pairs); i += 2 {
+			m[pairs[i]] = pairs[i+1]
+		}
+		return m
+	}
+	cloud := plannertest.Options().Cloud
+	for _, c := range []struct {
+		of, name  string
+		held, not []map[string]string
+	}{
+		{planner.OfHost, "cmp-a1", []map[string]string{l("host", "cmp-a1"), l("hostname", "cmp-a1.example.org"), l("instance", "cmp-a1.example.org:9100"), l("instance", "cmp-a1:9100")},
+			[]map[string]string{l("host", "cmp-a10"), l("host", "xcmp-a1"), l("host", "cmp-a2"), l("alertname", "APIDown"), l("hostname", "cmp-b1.cmp-a1")}},
+		{planner.OfHost, "stor.1", []map[string]string{l("hostname", "stor.1")}, []map[string]string{l("hostname", "storX1")}},
+		{planner.OfZone, "az-a", []map[string]string{l("zone", "az-a", "cloud", cloud), l("host", "cmp-a1"), l("host", "cmp-a2")}, []map[string]string{l("host", "cmp-b1"), l("zone", "az-b", "cloud", cloud), l("zone", "az-a", "cloud", "other")}},
+		{planner.OfCluster, "geo", []map[string]string{l("cluster", "geo", "ceph_daemon", "osd.1")}, []map[string]string{l("cluster", "fast"), l()}},
+		{planner.OfDatacenter, "geo/dc1", []map[string]string{l("cluster", "geo", "datacenter", "dc1")}, []map[string]string{l("cluster", "geo", "datacenter", "dc2"), l("cluster", "geo")}},
+	} {
+		k, _, s, now := caretaker()
+		m, err := k.Start(t.Context(), planner.Maintenance{Of: c.of, Name: c.name, Until: now.Add(time.Hour), Reason: "new memory", By: "ana"})
+		if err != nil {
+			t.Fatalf("%s %s: %v", c.of, c.name, err)
+		}
+		for _, labels := range c.held {
+			if !s.holds(labels) {
+				t.Errorf("%s %s: %v still pages", c.of, c.name, labels)
+			}
+		}
+		for _, labels := range c.not {
+			if s.holds(labels) {
+				t.Errorf("%s %s: %v is held back", c.of, c.name, labels)
+			}
+		}
+		for _, silence := range s.open {
+			if !silence.EndsAt.Equal(m.Until) || silence.CreatedBy != "ana" || !strings.Contains(silence.Comment, m.ID) || !strings.Contains(silence.Comment, "new memory") {
+				t.Errorf("silence %+v of %+v", silence, m)
+			}
+		}
+		*now = now.Add(time.Minute)
+		ended, err := k.End(t.Context(), m.ID)
+		if err != nil || !ended.Ended.Equal(*now) || len(s.open) != 0 {
+			t.Errorf("end: %+v %v, open %v", ended, err, s.open)
+		}
+		if again, err := k.End(t.Context(), m.ID); err != nil || !again.Ended.Equal(ended.Ended) {
+			t.Errorf("end again: %+v %v", again, err)
+		}
+	}
+}
+
+func TestMaintenanceIsAllOrNothing(t *testing.T) {
+	k, b, s, now := caretaker()
+	s.fails = 2
+	m := planner.Maintenance{Of: planner.OfHost, Name: "cmp-a1", Until: now.Add(time.Hour), Reason: "r", By: "b"}
+	if _, err := k.Start(t.Context(), m); !errors.Is(err, planner.ErrSilencer) || len(s.open) != 0 || len(b.events) != 0 {
+		t.Errorf("%v, silences %v, events %v", err, s.open, b.events)
+	}
+	s.fails, b.broken = 0, errors.New("no store")
+	if _, err := k.Start(t.Context(), m); err == nil || len(s.open) != 0 {
+		t.Errorf("%v, silences %v", err, s.open)
+	}
+	b.broken = nil
+	for name, change := range map[string]func(*planner.Maintenance){
+		"no name": func(m *planner.Maintenance) { m.Name = "" }, "a kind that there is not": func(m *planner.Maintenance) { m.Of = "rack" },
+		"over already": func(m *planner.Maintenance) { m.Until = now.Add(-time.Minute) }, "a year": func(m *planner.Maintenance) { m.Until = now.AddDate(1, 0, 0) },
+		"no reason": func(m *planner.Maintenance) { m.Reason = " " }, "nobody": func(m *planner.Maintenance) { m.By = "" },
+		"a datacentre of no cluster": func(m *planner.Maintenance) { m.Of, m.Name = planner.OfDatacenter, "dc1" },
+		"ends before it begins":      func(m *planner.Maintenance) { m.From = m.Until.Add(time.Minute) },
+	} {
+		wrong := m
+		change(&wrong)
+		if _, err := k.Start(t.Context(), wrong); !errors.Is(err, planner.ErrBadRequest) || len(s.open) != 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := k.Start(t.Context(), planner.Maintenance{Of: planner.OfZone, Name: "az-nowhere", Until: m.Until, Reason: "r", By: "b"}); !errors.Is(err, planner.ErrUnknown) {
+		t.Errorf("a zone without hosts: %v", err)
+	}
+	if _, err := k.End(t.Context(), "nothing"); !errors.Is(err, planner.ErrUnknown) {
+		t.Errorf("end of nothing: %v", err)
+	}
+}
+
+// TestPlansRespectMaintenance: what the plan compares is not usable from the window's
+// begin to its end, whichever comes first.
+func TestPlansRespectMaintenance(t *testing.T) {
+	k, b, _, now := caretaker()
+	steerer := planner.Steerer{Cloud: k.Cloud, Ledger: b, Recorder: b, Options: rebalance.Options{}, Now: k.Now}
+	inMaintenance := func() (names []string) {
+		p, err := steerer.Plan(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range p.Hosts {
+			if strings.Contains(h.Unusable, "in maintenance") {
+				names = append(names, h.ServiceHost)
+			}
+		}
+		slices.Sort(names)
+		return names
+	}
+	if got := inMaintenance(); len(got) > 0 {
+		t.Fatalf("before: %v", got)
+	}
+	begins := now.Add(time.Hour)
+	m, err := k.Start(t.Context(), planner.Maintenance{Of: planner.OfHost, Name: "cmp-a2", From: begins, Until: begins.Add(time.Hour), Reason: "r", By: "b"})
+	if err != nil || !slices.Equal(m.Hosts, []string{"cmp-a2"}) {
+		t.Fatalf("%+v %v", m, err)
+	}
+	for _, step := range []struct {
+		at   time.Time
+		want []string
+	}{{begins.Add(-time.Second), nil}, {begins, []string{"cmp-a2"}}, {m.Until.Add(-time.Second), []string{"cmp-a2"}}, {m.Until, nil}} {
+		*now = step.at
+		if got := inMaintenance(); !slices.Equal(got, step.want) {
+			t.Errorf("at %s: %v, want %v", step.at, got, step.want)
+		}
+	}
+	*now = begins.Add(time.Minute)
+	if _, err := k.End(t.Context(), m.ID); err != nil {
+		t.Fatal(err)
+	}
+	if got := inMaintenance(); len(got) > 0 {
+		t.Errorf("after its end: %v", got)
+	}
+	all, err := k.All(t.Context())
+	if err != nil || len(all) != 1 || all[0].Ended.IsZero() {
+		t.Errorf("%+v %v", all, err)
+	}
+}
