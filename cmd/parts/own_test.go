@@ -47,7 +47,7 @@ func ours(t *testing.T) map[string]set {
 	must(err)
 	engine, err := query.NewEngine(dir, query.Limits{}.WithDefaults(), p, nil, logger, registry)
 	must(err)
-	_, err = query.NewLog(engine, logger, false, 0, registry)
+	_, err = query.NewLog(engine, query.LogOptions{Logger: logger, Registerer: registry})
 	must(err)
 	_, err = ingest.New(ingest.Limits{Series: 1}, registry, logger)
 	must(err)
