@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"mcloud/alerts/alertstest"
 )
 
 // TestPromtool has Prometheus's own tool check the rules and run their cases: what the
@@ -14,7 +16,7 @@ func TestPromtool(t *testing.T) {
 	if os.Getenv("CI") != "true" {
 		t.Skip("it takes half a minute of processor; make check-alerts and CI run it")
 	}
-	promtool := debian(t, "promtool")
+	promtool := alertstest.Debian(t, "promtool")
 	for what, pattern := range map[string]string{"check": "rules/*.yml", "test": "tests/*_test.yml"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {

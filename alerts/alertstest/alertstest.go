@@ -1,0 +1,205 @@
+// Package alertstest runs a real Alertmanager for tests, with a configuration's routes and
+// inhibitions and a webhook in place of its receivers.
+package alertstest
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"mcloud/deploy/freeport"
+)
+
+// Debian is a program of Debian's packages prometheus and prometheus-alertmanager.
+func Debian(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("%s is not installed; Debian's packages prometheus and prometheus-alertmanager have it", name)
+		}
+		t.Skipf("%s is not installed; Debian's packages prometheus and prometheus-alertmanager have it", name)
+	}
+	return path
+}
+
+// Alertmanager is a real one with the routes and inhibitions of a configuration, whose
+// receivers are one webhook.
+type Alertmanager struct {
+	URL string
+
+	mu    sync.Mutex
+	pages []Page
+}
+
+// Page is one alert of one notification.
+type Page struct {
+	Receiver    string
+	Status      string            `json:"status"` // firing, resolved
+	Labels      map[string]string `json:"labels"`
+	Annotations map[string]string `json:"annotations"`
+	At          time.Time         `json:"-"`
+}
+
+// Start runs Debian's Alertmanager with the configuration at path, until the test ends:
+// each receiver is told of as JSON, groups wait for wait, at any hour.
+func Start(t testing.TB, path, wait string) *Alertmanager {
+	t.Helper()
+	program := Debian(t, "prometheus-alertmanager")
+	a := &Alertmanager{}
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var page struct {
+			Alerts []Page `json:"alerts"`
+		}
+		if err := json.NewDecoder(r.Body).Decode(&page); err != nil {
+			t.Errorf("a page that is no JSON: %v", err)
+		}
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		for _, alert := range page.Alerts {
+			alert.Receiver, alert.At = strings.TrimPrefix(r.URL.Path, "/"), time.Now()
+			a.pages = append(a.pages, alert)
+		}
+	}))
+	t.Cleanup(hook.Close)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = bytes.ReplaceAll(text, []byte("group_wait: 30s"), []byte("group_wait: "+wait))
+	text = bytes.ReplaceAll(text, []byte("active_time_intervals: [working-hours]"), nil)
+	var c map[string]any
+	if err := yaml.Unmarshal(text, &c); err != nil {
+		t.Fatal(err)
+	}
+	delete(c, "templates")
+	delete(c, "global")
+	var receivers []any
+	for _, r := range c["receivers"].([]any) {
+		name := r.(map[string]any)["name"].(string)
+		receivers = append(receivers, map[string]any{"name": name, "webhook_configs": []any{map[string]any{"url": hook.URL + "/" + name, "send_resolved": true}}})
+	}
+	c["receivers"] = receivers
+	if text, err = yaml.Marshal(c); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/alertmanager.yml", text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	address, err := freeport.Address()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	command := exec.Command(program, "--config.file="+dir+"/alertmanager.yml", "--storage.path="+dir, "--web.listen-address="+address, "--cluster.listen-address=", "--log.level=warn")
+	command.Stdout, command.Stderr = &log, &log
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+		if t.Failed() {
+			t.Logf("Alertmanager's log:\n%s", log.String())
+		}
+	})
+	a.URL = "http://" + address
+	Within(t, "Alertmanager is ready", func() string {
+		response, err := http.Get(a.URL + "/-/ready")
+		if err != nil {
+			return err.Error()
+		}
+		response.Body.Close()
+		return map[bool]string{false: response.Status}[response.StatusCode == http.StatusOK]
+	})
+	return a
+}
+
+// Within polls until ok says nothing is missing.
+func Within(t testing.TB, what string, missing func() string) {
+	t.Helper()
+	var last string
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if last = missing(); last == "" {
+			return
+		}
+	}
+	t.Fatalf("%s: not within 30 s: %s", what, last)
+}
+
+// Post sends alerts that fire, or that have ended.
+func (a *Alertmanager) Post(t testing.TB, ended bool, labels ...map[string]string) {
+	t.Helper()
+	var alerts []map[string]any
+	for _, l := range labels {
+		starts, ends := time.Now(), time.Now().Add(time.Hour)
+		if ended {
+			starts, ends = starts.Add(-time.Second), starts
+		}
+		alerts = append(alerts, map[string]any{"labels": l, "startsAt": starts, "endsAt": ends})
+	}
+	body, err := json.Marshal(alerts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.Post(a.URL+"/api/v2/alerts", "application/json", bytes.NewReader(body))
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("post: %v %v", err, response)
+	}
+	response.Body.Close()
+}
+
+// HeldBack are the names of the alerts that are inhibited now, and of those that are not.
+func (a *Alertmanager) HeldBack() (held, active []string, err error) {
+	response, err := http.Get(a.URL + "/api/v2/alerts")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer response.Body.Close()
+	var all []struct {
+		Labels map[string]string `json:"labels"`
+		Status struct {
+			State       string   `json:"state"`
+			InhibitedBy []string `json:"inhibitedBy"`
+		} `json:"status"`
+	}
+	if err := json.NewDecoder(response.Body).Decode(&all); err != nil {
+		return nil, nil, err
+	}
+	for _, x := range all {
+		switch {
+		case len(x.Status.InhibitedBy) > 0:
+			held = append(held, x.Labels["alertname"])
+		case x.Status.State == "active":
+			active = append(active, x.Labels["alertname"])
+		}
+	}
+	slices.Sort(held)
+	slices.Sort(active)
+	return held, active, nil
+}
+
+// Pages are all that came, in the order in which they did.
+func (a *Alertmanager) Pages() []Page {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.pages)
+}
+
+// Forget forgets what came so far.
+func (a *Alertmanager) Forget() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.pages = nil
+}
