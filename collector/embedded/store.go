@@ -197,6 +197,9 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return undo(fmt.Errorf("embedded store: %w", err))
 	}
+	if err := forgetLoading(library); err != nil {
+		o.Logger.Debug("the store takes more memory than it needs", "err", err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	s.http = &http.Server{
