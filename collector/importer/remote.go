@@ -331,7 +331,21 @@ func (r *remoteRun) fetchOnce(ctx context.Context, w span) (histograms map[strin
 	if err := errors.Join(to.flush(), f.Sync(), f.Close()); err != nil {
 		return nil, refused{err}
 	}
-	return to.histograms, os.Rename(f.Name(), r.windowPath())
+	if err := os.Rename(f.Name(), r.windowPath()); err != nil {
+		return nil, refused{err}
+	}
+	return to.histograms, syncDir(r.o.StateDir) // before the state says that it is there
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return refused{err}
+	}
+	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+		return refused{err}
+	}
+	return nil
 }
 
 // storeWindow stores the current window from its file, and notes that it is.
