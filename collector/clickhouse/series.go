@@ -80,10 +80,28 @@ type registry struct {
 	byHash map[uint64][]*known
 	byID   map[uint64]*known
 	newest day
+	most   int // series that are written at once
 }
 
 func (r *registry) init() {
-	r.byHash, r.byID = map[uint64][]*known{}, map[uint64]*known{}
+	r.byHash, r.byID, r.most = map[uint64][]*known{}, map[uint64]*known{}, maxSeriesRows
+}
+
+// maxSeriesRows bounds how many series are written at once: with their labels they take
+// some kilobytes each, here and in the store.
+const maxSeriesRows = 50_000
+
+// wrote notes that the store knows a series, and that it was seen in these days.
+func (r *registry) wrote(k *known, in span) {
+	switch {
+	case k.last < k.first: // the first time
+		r.add(k)
+		k.first, k.last = in.first, in.last
+	case in.first <= k.last+1 && k.first <= in.last+1:
+		k.first, k.last = min(k.first, in.first), max(k.last, in.last)
+	case in.first > k.last: // a gap: only the newer stretch is remembered
+		k.first, k.last = in.first, in.last
+	}
 }
 
 func (r *registry) find(ls labels.Labels) *known {
@@ -122,10 +140,6 @@ func (r *registry) forget(today day) {
 		}
 	}
 }
-
-// maxSeriesRows bounds how many series are written at once: with their labels they take
-// some kilobytes each, here and in the store.
-const maxSeriesRows = 100_000
 
 // span is the days in which a batch has samples of one series.
 type span struct{ first, last day }
@@ -182,7 +196,7 @@ func (db *DB) register(ctx context.Context, series []labels.Labels, days []span)
 		extensions = append(extensions, extension{k, w})
 	}
 	slices.SortFunc(extensions, func(a, b extension) int { return compareUint(a.id, b.id) })
-	for part := range slices.Chunk(extensions, maxSeriesRows) {
+	for part := range slices.Chunk(extensions, r.most) {
 		var rows seriesRows
 		rows.grow(len(part), part[0].known.labels.Len())
 		for _, x := range part {
@@ -194,17 +208,9 @@ func (db *DB) register(ctx context.Context, series []labels.Labels, days []span)
 		if err := db.writeSeries(ctx, &rows); err != nil {
 			return nil, err
 		}
-	}
-	for _, k := range fresh {
-		r.add(k)
-	}
-	for _, x := range extensions {
-		if x.known.last < x.known.first { // first time
-			x.known.first, x.known.last = x.span.first, x.span.last
-		} else if x.span.first <= x.known.last+1 && x.known.first <= x.span.last+1 {
-			x.known.first, x.known.last = min(x.known.first, x.span.first), max(x.known.last, x.span.last)
-		} else if x.span.first > x.known.last { // a gap: only the newer stretch is remembered
-			x.known.first, x.known.last = x.span.first, x.span.last
+		// At once: where time is up before all are written, the next try goes on here.
+		for _, x := range part {
+			r.wrote(x.known, x.span)
 		}
 	}
 	return entries, nil
