@@ -180,6 +180,9 @@ func (l *Log) limit(res *promql.Result) (mcloud.SlowReason, error) {
 	var reason mcloud.SlowReason
 	var why error
 	look := func(err error) {
+		if errors.Is(err, errPaused) {
+			return // the question that ended in a timeout was another one
+		}
 		var stored promql.ErrStorage
 		if errors.As(err, &stored) {
 			err = stored.Err

@@ -185,6 +185,7 @@ func TestLogKeepsSlowAndLimited(t *testing.T) {
 		"time":                 {time.Hour, "x", warned{hang: true}, false, mcloud.SlowTimeout, "timed out", "ran into a limit"},
 		"long-term's samples":  {time.Hour, "x", warned{warning: fmt.Errorf("partial result: %w", tooMuch)}, false, mcloud.SlowLimit, "partial result: too much", "ran into a limit"},
 		"long-term's time":     {time.Hour, "x", warned{warning: fmt.Errorf("partial: %w", context.DeadlineExceeded)}, false, mcloud.SlowTimeout, "partial", "ran into a limit"},
+		"long-term not asked":  {time.Hour, "x", warned{warning: fmt.Errorf("partial: %w, last time: %w", errPaused, context.DeadlineExceeded)}, false, "", "", ""},
 		"long-term away":       {time.Hour, "x", warned{warning: errors.New("away")}, false, "", "", ""},
 		"slow error":           {1, "x + on (a) group_left () x{a=\"1\"} + on () x", warned{}, false, mcloud.SlowError, "many", "slow query"},
 		"slow and left":        {1, "x", warned{hang: true}, true, mcloud.SlowCancelled, "canceled", "slow query"},
