@@ -61,6 +61,8 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"bytes":     bytes,
 	"addr":      func(t time.Time) *time.Time { return &t },
 	"hours":     hours,
+	"reached":   reached,
+	"change":    subjectName,
 	"join":      func(all []string) string { return strings.Join(all, ", ") },
 	"axis":      axis,
 	"lastValue": func(all []Value) Value { return all[len(all)-1] },

@@ -25,7 +25,7 @@ func WriteXLSX(w io.Writer, d Document) error {
 	}
 	defer b.file.Close()
 	for _, sheet := range []func() sheet{
-		b.answers, b.purchases, b.compute, b.storage, b.drivers, b.reclaim, b.check, b.headroom, b.basis, b.series, b.missing,
+		b.answers, b.purchases, b.compute, b.storage, b.drivers, b.commitments, b.scenarios, b.reclaim, b.check, b.headroom, b.basis, b.series, b.missing,
 	} {
 		if err := b.write(sheet()); err != nil {
 			return err
@@ -319,6 +319,36 @@ func (b *workbook) drivers() sheet {
 		}
 		if h.Why != "" {
 			s.rows = append(s.rows, []any{h.What, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, h.Why, nil, nil})
+		}
+	}
+	return s
+}
+
+func (b *workbook) commitments() sheet {
+	s := sheet{name: "Commitments", about: "Promised and still to come: every date of this report counts with them.", columns: []column{{"name", words, 24}, {"what changes", words, 70}, {"note", words, 50}, {"stored", instants, 16}}}
+	for _, c := range b.d.Commitments {
+		s.rows = append(s.rows, []any{c.Name, changes(c.Changes), c.Note, day(&c.Recorded)})
+	}
+	return s
+}
+
+func (b *workbook) scenarios() sheet {
+	s := sheet{name: "Scenarios", about: "What if, beside what is promised. Amounts in TiB, GiB or vCPU.", columns: []column{
+		{"scenario", words, 24}, {"what changes", words, 50}, {"what", words, 24}, {"changed", words, 9}, {"unit", words, 8}, {"limit now", decimal, 12}, {"then", decimal, 12}, {"P50 now", date, 12}, {"P50 then", date, 12}, {"days", decimal, 8}, {"P10 now", date, 12}, {"P10 then", date, 12}, {"days early", decimal, 8}, {"result", words, 60},
+	}}
+	for _, a := range b.d.Scenarios {
+		for _, r := range a.Rows {
+			_, unit := readable(0, r.Unit)
+			q := func(v float64) float64 { v, _ = readable(v, r.Unit); return v }
+			changed := "no"
+			if r.Changed {
+				changed = "yes"
+			}
+			s.rows = append(s.rows, []any{a.Scenario, changes(a.Changes), subjectName(r.Subject), changed, unit, q(r.Before.Limit), q(r.After.Limit), day(r.Before.Crossing.P50), day(r.After.Crossing.P50), pointed(r.Days.P50),
+				day(r.Before.Crossing.P10), day(r.After.Crossing.P10), pointed(r.Days.P10), r.Result})
+		}
+		for _, m := range a.Partial {
+			s.rows = append(s.rows, []any{a.Scenario, changes(a.Changes), nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, m.What + ": " + m.Why})
 		}
 	}
 	return s

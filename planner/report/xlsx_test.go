@@ -53,7 +53,7 @@ func sheetRows(t *testing.T, f *excelize.File, name string) []map[string]string 
 func TestXLSX(t *testing.T) {
 	d := document(t, nil)
 	f := workbook(t, d)
-	want := []string{"What to buy", "Purchase options", "Compute", "Storage", "Drivers", "Reclaim first", "Forecast check", "Headroom", "Basis", "Series", "Missing"}
+	want := []string{"What to buy", "Purchase options", "Compute", "Storage", "Drivers", "Commitments", "Scenarios", "Reclaim first", "Forecast check", "Headroom", "Basis", "Series", "Missing"}
 	if got := f.GetSheetList(); !slices.Equal(got, want) {
 		t.Fatalf("sheets %q", got)
 	}
