@@ -45,6 +45,7 @@ func WriteTable(w io.Writer, d Document) error {
 		b.WriteString(tierTable(d))
 		b.WriteString("\n\n")
 	}
+	b.WriteString(promises(d))
 	if d.Reclaim != nil {
 		b.WriteString(reclaimTable(*d.Reclaim))
 		b.WriteString("\n")
