@@ -63,6 +63,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"hours":     hours,
 	"reached":   reached,
 	"change":    subjectName,
+	"moving":    movedRows,
 	"join":      func(all []string) string { return strings.Join(all, ", ") },
 	"axis":      axis,
 	"lastValue": func(all []Value) Value { return all[len(all)-1] },

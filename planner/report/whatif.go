@@ -257,5 +257,8 @@ func moved(days *float64) string {
 	if days == nil {
 		return ""
 	}
+	if math.Abs(*days) < 0.5 {
+		return "0"
+	}
 	return fmt.Sprintf("%+.0f", *days)
 }

@@ -78,7 +78,7 @@ func TestPromisesAreShown(t *testing.T) {
 		not   []string
 	}{
 		"table": {func(b *bytes.Buffer) error { return report.WriteTable(b, promised()) },
-			[]string{"Commitments, which every date counts with", "add-host az=az-a,count=4,from=2027-01-22,until=2027-02-22", "reaches its limit 30 days earlier", "nothing changes"}, []string{"az-b vCPU"}},
+			[]string{"Commitments, which every date counts with", "add-host az=az-a,count=4,from=2027-01-22,until=2027-02-22", "reaches its limit 30 days earlier", "no date moves"}, []string{"az-b vCPU"}},
 		"what if": {func(b *bytes.Buffer) error { return report.WriteWhatIfTable(b, promised().Scenarios[0]) },
 			[]string{"Scenario growth 20 % more", "a busy year", "1 TiB", "2 TiB", "2027-03-02", "2027-01-31", "-30", "unchanged   az-b vCPU"}, nil},
 		"storage": {func(b *bytes.Buffer) error { return report.WriteStorageTable(b, promised().Tiers) },

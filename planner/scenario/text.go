@@ -34,8 +34,8 @@ var fields = []field{
 	size("memory", 1<<20, "MiB", func(c *Change) *int64 { return &c.MemoryMiB }),
 	size("disk", 1<<30, "GiB", func(c *Change) *int64 { return &c.DiskGiB }),
 	size("size", 1, "B", func(c *Change) *int64 { return &c.RawBytes }),
-	amounts("flavors", "", wholeNumber, func(c *Change) *map[string]int64 { return &c.Flavors }),
-	amounts("volumes", "GiB", gibibytes, func(c *Change) *map[string]int64 { return &c.Volumes }),
+	amounts("flavors", plainText, wholeNumber, func(c *Change) *map[string]int64 { return &c.Flavors }),
+	amounts("volumes", func(n int64) string { return sizeText(n, 1<<30, "GiB") }, gibibytes, func(c *Change) *map[string]int64 { return &c.Volumes }),
 	{"boot", func(c Change) string {
 		if c.VolumeBacked {
 			return "volume"
@@ -156,7 +156,7 @@ func number(key, unit string, at func(*Change) *float64) field {
 func size(key string, unit int64, name string, at func(*Change) *int64) field {
 	return field{key, func(c Change) string {
 		if n := *at(&c); n != 0 {
-			return strconv.FormatInt(n, 10) + name
+			return sizeText(n, unit, name)
 		}
 		return ""
 	}, func(c *Change, v string) (err error) {
@@ -185,6 +185,18 @@ func sizeIn(v string, unit int64) (int64, error) {
 	return 0, fmt.Errorf("%q, want a size such as 512GiB", v)
 }
 
+// sizeText is the shortest way to write n units that sizeIn reads as n again.
+func sizeText(n, unit int64, name string) string {
+	best := strconv.FormatInt(n, 10) + name
+	for _, u := range units {
+		text := strconv.FormatFloat(math.Round(float64(n)*float64(unit)/u.size*1000)/1000, 'f', -1, 64) + u.name
+		if again, err := sizeIn(text, unit); err == nil && again == n && len(text) <= len(best) {
+			best = text
+		}
+	}
+	return best
+}
+
 func gibibytes(v string) (int64, error) {
 	// 10x500GiB is ten of them.
 	times := int64(1)
@@ -205,13 +217,15 @@ func gibibytes(v string) (int64, error) {
 	return each * times, nil
 }
 
+func plainText(n int64) string { return strconv.FormatInt(n, 10) }
+
 // amounts is "m1.large:20+m1.small:5".
-func amounts(key, unit string, parse func(string) (int64, error), at func(*Change) *map[string]int64) field {
+func amounts(key string, write func(int64) string, parse func(string) (int64, error), at func(*Change) *map[string]int64) field {
 	return field{key, func(c Change) string {
 		var parts []string
 		all := *at(&c)
 		for _, name := range slices.Sorted(maps.Keys(all)) {
-			parts = append(parts, name+":"+strconv.FormatInt(all[name], 10)+unit)
+			parts = append(parts, name+":"+write(all[name]))
 		}
 		return strings.Join(parts, "+")
 	}, func(c *Change, v string) error {

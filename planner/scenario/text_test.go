@@ -34,6 +34,24 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// TestSizesAreReadable: what is written back is what people would write.
+func TestSizesAreReadable(t *testing.T) {
+	for text, want := range map[string]string{
+		"add-osd tier=x,size=14TiB":                       "size=14TiB",
+		"add-osd tier=x,size=7680000000000B":              "size=7.68TB",
+		"add-osd tier=x,size=7680000000001B":              "size=7680000000001B",
+		"add-host az=a,vcpus=8,memory=1048576,disk=1.8TB": "memory=1TiB",
+		"project volumes=nvme:30x1024":                    "volumes=nvme:30TiB",
+		"project volumes=nvme:1":                          "volumes=nvme:1GiB",
+	} {
+		action, rest, _ := strings.Cut(text, " ")
+		c, err := Parse(Action(action), rest)
+		if err != nil || !strings.Contains(c.String(), want) {
+			t.Errorf("%s is written %s, %v; want %s", text, c, err, want)
+		}
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		"add-host count=4":                                 "add-host says no az; write for example az=az1,count=4,from=2027-03-01",
