@@ -390,21 +390,17 @@ func TestLossesHaveDates(t *testing.T) {
 			t.Errorf("%s without: %v", tier.Tier, r.Without)
 		}
 	}
-	tiers, err := keepingReady(t).Storage(context.Background(), "nosuch")
-	if !errors.Is(err, planner.ErrUnknown) || tiers != nil {
-		t.Errorf("%v, %v", tiers, err)
-	}
-}
-
-// keepingReady is a planner that runs.
-func keepingReady(t *testing.T) *planner.Planner {
-	p := start(t, plannertest.Options())
-	latest(t, p)
-	return p
 }
 
 func TestOrderAndCapacity(t *testing.T) {
-	p, ctx := keepingReady(t), context.Background()
+	p, ctx := start(t, plannertest.Options()), context.Background()
+	latest(t, p)
+	if tiers, err := p.Storage(ctx, "nosuch"); !errors.Is(err, planner.ErrUnknown) || tiers != nil {
+		t.Errorf("%v, %v", tiers, err)
+	}
+	if tiers, err := p.Storage(ctx, "nvme"); err != nil || len(tiers) != 1 || tiers[0].Tier != "nvme" {
+		t.Errorf("%v, %v", tiers, err)
+	}
 	h, err := p.Order(ctx, "m1.large", "az-a", capacity.ServerGroup{})
 	if err != nil || len(h.Order) != 6 || h.Order[5].Last != h.Servers {
 		t.Errorf("%+v, %v", h, err)

@@ -34,12 +34,13 @@ func (p promises) Scenarios(context.Context, time.Time) ([]scenario.Scenario, er
 // the page that the JSON does not have.
 func TestPromisesAndScenariosAreShown(t *testing.T) {
 	d := document(t, func(o *planner.Options) { o.Promises = promises{t} })
-	if len(d.Commitments) != 1 || len(d.Scenarios) != 1 {
+	if len(d.Commitments) != 1 || len(d.Scenarios) < 2 {
 		t.Fatalf("%d commitments, %d scenarios", len(d.Commitments), len(d.Scenarios))
 	}
+	stored := d.Scenarios[len(d.Scenarios)-1] // after the usual ones
 	page := html.UnescapeString(render(t, d))
 	var result string
-	for _, r := range d.Scenarios[0].Rows {
+	for _, r := range stored.Rows {
 		if r.Changed {
 			result = r.Result
 		}
@@ -55,7 +56,7 @@ func TestPromisesAndScenariosAreShown(t *testing.T) {
 	}
 	changed := 0
 	for _, row := range sheetRows(t, f, "Scenarios") {
-		if row["changed"] == "yes" {
+		if row["changed"] == "yes" && row["scenario"] == "faster" {
 			changed++
 			if row["what"] != "tier nvme" || row["result"] != result || row["P50 now"] == "" || row["days"] == "" {
 				t.Errorf("%q", row)
@@ -65,7 +66,7 @@ func TestPromisesAndScenariosAreShown(t *testing.T) {
 	if changed != 1 {
 		t.Errorf("%d rows change", changed)
 	}
-	if page := render(t, document(t, nil)); strings.Contains(page, `"#scenarios"`) || strings.Contains(page, `"#commitments"`) {
-		t.Error("sections of nothing are linked to")
+	if page := render(t, document(t, nil)); strings.Contains(page, `"#commitments"`) {
+		t.Error("a section of nothing is linked to")
 	}
 }
