@@ -108,20 +108,20 @@ type CrushTake struct {
 
 // CephPool is a pool of a Ceph cluster. Object.ID is "cluster/pool".
 type CephPool struct {
-	Cluster       string    `json:"cluster"`
-	Number        int64     `json:"number"`
-	Type          string    `json:"type"` // "replicated", "erasure"
-	Size          int64     `json:"size"` // copies, or k+m
-	MinSize       int64     `json:"min_size"`
-	DataChunks    int64     `json:"data_chunks,omitempty"` // k of an erasure-coded pool
-	CrushRule     string    `json:"crush_rule"`
-	DeviceClass   string    `json:"device_class,omitempty"`   // of the rule's take step
-	Root          string    `json:"root,omitempty"`           // of the rule's take step
-	FailureDomain string    `json:"failure_domain,omitempty"` // of the rule's choose step: "osd", "host", "datacenter"
+	Cluster       string `json:"cluster"`
+	Number        int64  `json:"number"`
+	Type          string `json:"type"` // "replicated", "erasure"
+	Size          int64  `json:"size"` // copies, or k+m
+	MinSize       int64  `json:"min_size"`
+	DataChunks    int64  `json:"data_chunks,omitempty"` // k of an erasure-coded pool
+	CrushRule     string `json:"crush_rule"`
+	DeviceClass   string `json:"device_class,omitempty"`   // of the rule's take step
+	Root          string `json:"root,omitempty"`           // of the rule's take step
+	FailureDomain string `json:"failure_domain,omitempty"` // of the rule's choose step: "osd", "host", "datacenter"
 	// Takes are the take steps of a rule that has several; Root, DeviceClass and
 	// FailureDomain are then of the first.
-	Takes []CrushTake `json:"takes,omitempty"`
-	Application   string    `json:"application,omitempty"`
-	QuotaBytes    int64     `json:"quota_bytes,omitempty"`
-	Created       time.Time `json:"created,omitzero"`
+	Takes       []CrushTake `json:"takes,omitempty"`
+	Application string      `json:"application,omitempty"`
+	QuotaBytes  int64       `json:"quota_bytes,omitempty"`
+	Created     time.Time   `json:"created,omitzero"`
 }
