@@ -17,7 +17,7 @@ import (
 )
 
 func TestForecastOfTheReport(t *testing.T) {
-	p := start(t, plannertest.Options())
+	p := shared(t)
 	d := latest(t, p)
 	for _, name := range []string{"geo-nvme", "tier geo-nvme"} {
 		got, err := p.Forecast(context.Background(), planner.Question{Series: name})
@@ -48,7 +48,7 @@ func TestForecastOfTheReport(t *testing.T) {
 }
 
 func TestForecastRefuses(t *testing.T) {
-	p := start(t, plannertest.Options())
+	p := shared(t)
 	for _, tt := range []struct {
 		q    planner.Question
 		want error
@@ -147,7 +147,7 @@ func TestOddHistoriesSaySo(t *testing.T) {
 }
 
 func TestSeasonalForecast(t *testing.T) {
-	p := start(t, plannertest.Options())
+	p := shared(t)
 	got, err := p.Forecast(context.Background(), planner.Question{Series: `max by (cluster, pool_id) (ceph_pool_stored{cluster="fast",pool_id="1"})`, Seasonal: true, Horizon: 7 * 24 * time.Hour})
 	if err != nil || len(got) != 1 || len(got[0].Steps) != 28 || got[0].Basis.Origins == 0 || !strings.Contains(got[0].Basis.Reason, "seasons of") {
 		t.Fatalf("%+v, error %v", got, err)

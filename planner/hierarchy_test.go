@@ -16,7 +16,7 @@ import (
 // TestPartsAddUp: at each instant the hosts are their zone, the zones the cloud, the
 // projects their tier.
 func TestPartsAddUp(t *testing.T) {
-	d := latest(t, start(t, plannertest.Options()))
+	d := latest(t, shared(t))
 	if len(d.Hierarchies) != 6 {
 		t.Fatalf("%d hierarchies, want 2 of allocations and 4 of tiers", len(d.Hierarchies))
 	}
@@ -55,7 +55,7 @@ func TestPartsAddUp(t *testing.T) {
 // TestZonesShowWhatAddsUp: the zone's own chart and date are of the forecast that
 // adds up.
 func TestZonesShowWhatAddsUp(t *testing.T) {
-	d := latest(t, start(t, plannertest.Options()))
+	d := latest(t, shared(t))
 	h := d.Hierarchies[0]
 	for _, m := range h.Members {
 		if m.Kind != report.MemberZone {

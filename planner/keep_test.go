@@ -69,7 +69,7 @@ func told(t *testing.T, s *shelf, at time.Time) {
 	o.Ledger, o.Recorder, o.Now = s, s, func() time.Time { return at }
 	before, _ := s.count()
 	start(t, o)
-	for range 2000 {
+	for range 12000 {
 		if now, _ := s.count(); now > before {
 			return
 		}
@@ -129,7 +129,7 @@ func TestScoreOfKeptReports(t *testing.T) {
 
 // TestNothingToScoreIsSaid: plainly, with the day from which on there is.
 func TestNothingToScoreIsSaid(t *testing.T) {
-	if d := latest(t, start(t, plannertest.Options())); !strings.Contains(d.Score.Why, "reports are not kept") {
+	if d := latest(t, shared(t)); !strings.Contains(d.Score.Why, "reports are not kept") {
 		t.Errorf("without a store: %q", d.Score.Why)
 	}
 	s := newShelf()
@@ -165,7 +165,7 @@ func TestOneReportADayIsKept(t *testing.T) {
 	p := start(t, o)
 	wait := func(what string, done func() bool) {
 		t.Helper()
-		for range 3000 {
+		for range 12000 {
 			if done() {
 				return
 			}

@@ -92,14 +92,16 @@ func risks(f forecast.Result, q quantity, promised scenario.Effect, state foreca
 	if !f.Forecasted() && state != forecast.Over {
 		return nil
 	}
-	for _, weeks := range report.RiskWeeks {
-		r := report.Risk{Weeks: weeks, Order: at.AddDate(0, 0, 7*weeks)}
-		r.Arrives = r.Order.Add(q.leadTime)
-		r.Probability = 1
-		if state != forecast.Over {
-			r.Probability = f.CrossedBy(promised.Threshold(f), r.Arrives)
+	arrives := make([]time.Time, len(report.RiskWeeks))
+	for i, weeks := range report.RiskWeeks {
+		arrives[i] = at.AddDate(0, 0, 7*weeks).Add(q.leadTime)
+	}
+	chances := f.CrossedBy(promised.Threshold(f), arrives...)
+	for i, weeks := range report.RiskWeeks {
+		if state == forecast.Over {
+			chances[i] = 1
 		}
-		all = append(all, r)
+		all = append(all, report.Risk{Weeks: weeks, Order: at.AddDate(0, 0, 7*weeks), Arrives: arrives[i], Probability: chances[i]})
 	}
 	return all
 }

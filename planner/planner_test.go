@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,9 +40,30 @@ func start(t *testing.T, o planner.Options) *planner.Planner {
 	return p
 }
 
+// plain is a planner of the test cloud as it is, with a plan, for tests that only look
+// at it. It runs as long as the tests do.
+var plain = sync.OnceValues(func() (*planner.Planner, error) {
+	p, err := planner.New(plannertest.Options())
+	if err != nil {
+		return nil, err
+	}
+	go p.Run(context.Background())
+	_, err = p.Report(context.Background(), time.Time{})
+	return p, err
+})
+
+func shared(t *testing.T) *planner.Planner {
+	t.Helper()
+	p, err := plain()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 func latest(t *testing.T, p *planner.Planner) report.Document {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	d, err := p.Report(ctx, time.Time{})
 	if err != nil {
@@ -51,7 +73,7 @@ func latest(t *testing.T, p *planner.Planner) report.Document {
 }
 
 func TestReport(t *testing.T) {
-	p := start(t, plannertest.Options())
+	p := shared(t)
 	d := latest(t, p)
 	if len(d.Zones) != 3 || len(d.Tiers) != 4 || len(d.Answers) != 7 || len(d.Headroom) != 4 {
 		t.Fatalf("%d zones, %d tiers, %d answers, %d headrooms", len(d.Zones), len(d.Tiers), len(d.Answers), len(d.Headroom))
@@ -92,7 +114,7 @@ func TestReport(t *testing.T) {
 // TestPurchaseLasts: with what is bought, the middle path stays under the limit
 // until lead time and runway are over; with one unit less it does not.
 func TestPurchaseLasts(t *testing.T) {
-	d := latest(t, start(t, plannertest.Options()))
+	d := latest(t, shared(t))
 	checked := 0
 	for _, tier := range d.Tiers {
 		o, p := tier.Outlook, tier.Outlook.Purchase
@@ -243,7 +265,7 @@ func TestHistoryIsReadOnce(t *testing.T) {
 }
 
 func TestReportOfThePast(t *testing.T) {
-	p := start(t, plannertest.Options())
+	p := shared(t)
 	now := latest(t, p)
 	then, err := p.Report(context.Background(), plannertest.At.AddDate(0, 0, -60))
 	if err != nil {
@@ -255,7 +277,7 @@ func TestReportOfThePast(t *testing.T) {
 }
 
 func TestHeadroom(t *testing.T) {
-	p := start(t, plannertest.Options())
+	p := shared(t)
 	latest(t, p)
 	all, err := p.Headroom(context.Background(), "g1.large", "")
 	if err != nil || len(all) != 1 || all[0].Servers == 0 || all[0].Refused["lacks trait CUSTOM_GPU_READY"] != 14 || all[0].Refused["disabled"] != 1 {
@@ -274,7 +296,7 @@ func TestHeadroom(t *testing.T) {
 }
 
 func TestMetrics(t *testing.T) {
-	p := start(t, plannertest.Options())
+	p := shared(t)
 	latest(t, p)
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(p)

@@ -15,7 +15,7 @@ import (
 )
 
 func TestRealUse(t *testing.T) {
-	d := latest(t, start(t, plannertest.Options()))
+	d := latest(t, shared(t))
 	u := d.RealUse
 	if u.Why != "" || u.StepHours != 1 || !u.To.Equal(plannertest.At) || !u.From.Equal(plannertest.At.AddDate(0, 0, -7)) || len(u.Hosts) != 17 || len(u.Unmeasured) != 1 || u.Unmeasured[0] != "cmp-c6" {
 		t.Fatalf("%q, %s every %g h, %d hosts, unmeasured %v", u.Why, u.Period(), u.StepHours, len(u.Hosts), u.Unmeasured)
