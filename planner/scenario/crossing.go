@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"mcloud/planner/forecast"
@@ -53,7 +54,12 @@ func (e Effect) Full(r forecast.Result) forecast.Crossing {
 // lowered, and growth that is multiplied a distance to the limit that is divided:
 // last + g·(path − last) + demand ≥ limit where path ≥ last + (limit − demand − last)/g.
 func (e Effect) meets(r forecast.Result, base float64, of func(Step) float64) forecast.Crossing {
-	return r.CrossingOf(e.threshold(r, base, of))
+	threshold := e.threshold(r, base, of)
+	if slices.ContainsFunc(e.Steps, func(s Step) bool { return s.Until.After(s.From) }) {
+		return r.CrossingOf(threshold)
+	}
+	// Every path meets the same limit, which is then computed once.
+	return r.Crossing(func(at time.Time) float64 { return threshold(0, at) })
 }
 
 // Threshold is what r meets when it crosses the limit as e moves it, on the first of the
