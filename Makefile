@@ -50,9 +50,9 @@ test-clickhouse: ## what a ClickHouse server has to do for mCloud, on yours: CLI
 test: prepare-test ## everything: checks, unit tests with -race, then the lab end to end (needs root)
 	deploy/prepare/test
 
-e2e: build ## the end-to-end tests against a lab that is up and seeded (needs root)
+e2e: build ## the end-to-end tests against a lab that is up and seeded (needs root; E2EFLAGS=-short leaves out those that fill the cloud)
 	MCLOUD_LAB_CLOUDS=$(CURDIR)/deploy/lab/clouds.yaml $(GO) test -tags $(TAGS),lab -count=1 -timeout 30m -p 1 -run 'Lab' ./exporters/openstack ./exporters/ceph/rados ./exporters/ovn ./exporters/ovs ./deploy/conformance ./cmd/access
-	$(GO) test -tags $(TAGS),lab -count=1 -timeout 30m -v ./deploy/e2e
+	$(GO) test -tags $(TAGS),lab -count=1 -timeout 60m -v $(E2EFLAGS) ./deploy/e2e
 
 bench: prepare ## benchmarks, BENCH=regexp picks some
 	$(GO) test -tags $(TAGS) -run '^$$' -bench '$(BENCH)' -benchmem ./...

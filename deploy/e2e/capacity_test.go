@@ -124,6 +124,7 @@ type fit struct {
 // one after another: one that asks for nothing special, one that requires a trait and
 // one that is bound to an aggregate. Nova must accept all of them, and not one more.
 func TestHeadroomIsWhatNovaAccepts(t *testing.T) {
+	slow(t)
 	p := newProduct(t, root+"/deploy/lab/mcloud.yaml")
 	p.start(t)
 	stamp := strconv.FormatInt(time.Now().Unix(), 10)

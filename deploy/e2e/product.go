@@ -316,3 +316,12 @@ func clientAll(t testing.TB, account string, commands ...command) {
 		}
 	}
 }
+
+// slow leaves a test out with -short, as CI does: those that fill the cloud or a tier take
+// minutes each.
+func slow(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it fills the cloud, which takes minutes; make e2e does")
+	}
+}

@@ -119,6 +119,7 @@ func TestMaxAvailEqualsCephDF(t *testing.T) {
 // TestNearfullIsForeseen writes to a tier until Ceph calls an OSD nearly full. To write
 // little, the ratio is lowered first.
 func TestNearfullIsForeseen(t *testing.T) {
+	slow(t)
 	const cluster, pool, ratio = "fast", "nvme", "0.35"
 	p := newProduct(t, root+"/deploy/lab/mcloud.yaml")
 	p.start(t)
@@ -160,6 +161,7 @@ func TestNearfullIsForeseen(t *testing.T) {
 // TestLostDatacentreIsForeseen stops a datacentre: what Ceph then says is what was
 // foreseen.
 func TestLostDatacentreIsForeseen(t *testing.T) {
+	slow(t)
 	const cluster, pool, datacentre = "geo", "geo/geo-nvme", "dc3"
 	p := newProduct(t, root+"/deploy/lab/mcloud.yaml")
 	p.start(t)
