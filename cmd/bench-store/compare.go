@@ -46,18 +46,20 @@ func questions(s size, end time.Time) []question {
 	}
 }
 
-// compare asks each question of both, with push-down and without.
-func compare(ctx context.Context, all []question, theirs *tsdb.DB, o *ours, rounds int) error {
+// compare asks each question of both, with push-down and without. hot is what the product
+// has in its hot hours; nil: nothing.
+func compare(ctx context.Context, all []question, theirs, hot *tsdb.DB, o *ours, rounds int) error {
 	dir, err := os.MkdirTemp("", "bench-store-engine-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	hot, err := tsdb.Open(dir, slog.New(slog.DiscardHandler), nil, tsdb.DefaultOptions(), nil)
-	if err != nil {
-		return err
+	if hot == nil {
+		if hot, err = tsdb.Open(dir, slog.New(slog.DiscardHandler), nil, tsdb.DefaultOptions(), nil); err != nil {
+			return err
+		}
+		defer hot.Close()
 	}
-	defer hot.Close()
 	queryable, err := query.New(query.Options{Hot: hot, LongTerm: o.DB, Evaluator: o.DB, Timeout: time.Hour})
 	if err != nil {
 		return err
@@ -92,8 +94,7 @@ func compare(ctx context.Context, all []question, theirs *tsdb.DB, o *ours, roun
 		if err != nil {
 			return fmt.Errorf("%s (%s) without push-down: %w", q.what, q.expr, err)
 		}
-		// CPU time is told in hundredths of a second.
-		times := store.cpu.Seconds() / max(peer.cpu.Seconds(), 0.001)
+		times := store.cpu.Seconds() / max(peer.cpu.Seconds(), 1e-6)
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%.2f\t%s\t%s\t%s\t\n", q.what, ms(peer.cpu), ms(peer.wall), ms(store.cpu), ms(store.wall), times, ms(plain.cpu), ms(plain.wall), q.verdict(times))
 		_ = t.Flush() // what was measured is worth seeing should a later one fail
 	}

@@ -37,6 +37,7 @@ type size struct {
 	memoryScrapes        int
 	labelSeries          int
 	yearSeries, yearDays int
+	hotSeries            int
 }
 
 func main() {
@@ -62,9 +63,10 @@ func main() {
 	flag.StringVar(&s.memorySeries, "memory-series", "100000,1000000", "numbers of active series at which memory is looked at")
 	flag.IntVar(&s.memoryScrapes, "memory-scrapes", 5, "times each of them is sent")
 	flag.IntVar(&s.labelSeries, "label-series", 1_000_000, "series whose label values are asked for")
+	flag.IntVar(&s.hotSeries, "hot-series", 10_000, "series, every 15 s, of the hot hours")
 	flag.IntVar(&s.yearSeries, "year-series", 300, "gauges, and as many counters, with a sample every 5 min")
 	flag.IntVar(&s.yearDays, "year-days", 365, "how long they are")
-	flag.StringVar(&s.only, "only", "", "ingest, memory, disk, labels, year or queries (default: all, one after the other)")
+	flag.StringVar(&s.only, "only", "", "ingest, memory, disk, hot, labels, year or queries (default: all, one after the other)")
 	flag.StringVar(&s.dir, "dir", "", "directory for the data, which stays there with -only and is then asked again (default: a temporary one)")
 	pick := flag.String("questions", "", "regular expression of the questions to ask, as in the table's first column (default: all)")
 	flag.Parse()
@@ -125,6 +127,7 @@ var parts = []part{
 	}},
 	{"memory", memory},
 	{"disk", func(ctx context.Context, s size, dir string) error { return disk(ctx, s.diskSeries, s.diskHours, dir) }},
+	{"hot", hot},
 	{"labels", labelValues},
 	{"year", year},
 	{"queries", queries},
@@ -143,7 +146,7 @@ func queries(ctx context.Context, s size, dir string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, theirs.Close(), ours.close()) }()
-	return compare(ctx, s.picked(questions(s, end)), theirs, ours, s.rounds)
+	return compare(ctx, s.picked(questions(s, end)), theirs, nil, ours, s.rounds)
 }
 
 // picked are the questions that -questions names.

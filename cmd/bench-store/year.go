@@ -31,7 +31,7 @@ func year(ctx context.Context, s size, dir string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, theirs.Close(), ours.close()) }()
-	if err := compare(ctx, s.picked(yearQuestions(s, end)), theirs, ours, s.rounds); err != nil {
+	if err := compare(ctx, s.picked(yearQuestions(s, end)), theirs, nil, ours, s.rounds); err != nil {
 		return err
 	}
 	fmt.Println()
