@@ -54,7 +54,9 @@ func TestDays(t *testing.T) {
 		}
 		return all
 	}
-	asked := func(db *DB, table string) float64 { return testutil.ToFloat64(db.metrics.overTime.WithLabelValues(table)) }
+	asked := func(db *DB, table string) float64 {
+		return testutil.ToFloat64(db.metrics.overTime.WithLabelValues(table))
+	}
 	want := map[string]map[string]map[int64]float64{}
 	for _, f := range functions {
 		want[f] = ask(db, f)
