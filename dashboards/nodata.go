@@ -46,6 +46,8 @@ var withoutData = []struct{ where, dashboard, panel, why string }{
 	{Demo, "Load balancers, DNS, secrets, HA", "Login page", "it has no dashboard"},
 	{Lab, "Load balancers, DNS, secrets, HA", "First secret to end", "none of its secrets has to end"},
 	{Lab, "Load balancers, DNS, secrets, HA", "Connections", "the provider ovn counts none"},
+	{Lab, "Storage tiers", "Snapshots and backups", "it has no service for backups"},
+	{Lab, "Chargeback", "Images, snapshots and backups", "it has no service for backups"},
 	{Lab, "Storage tiers", "Provisioned of capacity", "its drivers' capacity may be unknown to Cinder"},
 	{Lab, "Storage tiers", "Still to be placed", "its drivers' capacity may be unknown to Cinder"},
 

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -216,19 +217,44 @@ func (p *product) waitForQuery(t testing.TB, expr string, limit time.Duration) {
 	})
 }
 
-// waitForPanel polls until the panel's query returns something; one that is known to have
-// nothing here has to run all the same.
-func (p *product) waitForPanel(t testing.TB, q dashboards.Query, where string, limit time.Duration) {
+// waitForPanels polls until the queries of all dashboards return something, and names those
+// that do not within the limit; one that is known to have nothing here has to run all the
+// same.
+func (p *product) waitForPanels(t testing.TB, where string, limit time.Duration) {
 	t.Helper()
-	if why := q.WithoutData(where); why != "" {
-		got, err := p.query(q.Expr)
-		if err != nil {
-			t.Errorf("%s, %s: %v", q.Dashboard, q.Panel, err)
-		}
-		t.Logf("%s, %s: %d series, may be none: %s", q.Dashboard, q.Panel, len(got), why)
-		return
+	all, err := dashboards.All()
+	if err != nil {
+		t.Fatal(err)
 	}
-	p.waitForQuery(t, q.Expr, limit)
+	var left []dashboards.Query
+	for _, d := range all {
+		queries, err := dashboards.Queries(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		left = append(left, queries...)
+	}
+	wrong := map[dashboards.Query]string{}
+	for deadline := time.Now().Add(limit); ; time.Sleep(time.Second) {
+		left = slices.DeleteFunc(left, func(q dashboards.Query) bool {
+			got, err := p.query(q.Expr)
+			why := q.WithoutData(where)
+			wrong[q] = "nothing"
+			switch {
+			case err != nil:
+				wrong[q] = err.Error()
+			case why != "":
+				t.Logf("%s, %s: %d series, may be none: %s", q.Dashboard, q.Panel, len(got), why)
+			}
+			return err == nil && (why != "" || len(got) > 0)
+		})
+		if len(left) == 0 || time.Now().After(deadline) {
+			break
+		}
+	}
+	for _, q := range left {
+		t.Errorf("%s, %s: %s\n\t%s", q.Dashboard, q.Panel, wrong[q], q.Expr)
+	}
 }
 
 // plan runs mcloud-plan and returns what it printed.
