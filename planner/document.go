@@ -23,7 +23,10 @@ func (p *Planner) document(ctx context.Context, seen *observation, cache *histor
 	hosts := p.hostsByZone(ctx, seen)
 	sums := capacity.Zones(seen.cloud)
 	demands := p.zoneDemands(ctx, cache, sums, hosts, seen.at)
-	d.Hierarchies = p.allocationHierarchies(ctx, seen, cache, hosts, demands)
+	inParts := !p.o.QuickStart || !p.isFirst()
+	if inParts {
+		d.Hierarchies = p.allocationHierarchies(ctx, seen, cache, hosts, demands)
+	}
 	for _, sum := range sums {
 		d.Zones = append(d.Zones, p.zone(seen, sum, demands[sum.Zone]))
 	}
@@ -33,7 +36,9 @@ func (p *Planner) document(ctx context.Context, seen *observation, cache *histor
 	for _, t := range p.o.Tiers {
 		d.Tiers = append(d.Tiers, p.tier(ctx, seen, cache, t))
 	}
-	d.Hierarchies = append(d.Hierarchies, p.tierHierarchies(ctx, seen, cache)...)
+	if inParts {
+		d.Hierarchies = append(d.Hierarchies, p.tierHierarchies(ctx, seen, cache)...)
+	}
 	d.Headroom = p.headroom(seen.cloud, seen.cloud.Flavors, "")
 	seen.reclaim = p.reclaim(ctx, seen, cache)
 	d.Reclaim = brief(seen.reclaim)

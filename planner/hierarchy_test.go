@@ -1,10 +1,12 @@
 package planner_test
 
 import (
+	"context"
 	"errors"
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/prometheus/promql/parser"
 
@@ -118,5 +120,34 @@ func TestQueriesAreReal(t *testing.T) {
 	}
 	if len(seen) < 20 {
 		t.Errorf("only %d queries were asked", len(seen))
+	}
+}
+
+// A quick start has a first plan without the parts' forecasts, and the second has them.
+func TestQuickStart(t *testing.T) {
+	o := plannertest.Options()
+	o.QuickStart, o.Period = true, 10*time.Millisecond
+	p, err := planner.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	defer func() { stop(); <-done }()
+	var first report.Document
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		d, err := p.Report(t.Context(), time.Time{})
+		if err == nil && first.At.IsZero() {
+			if first = d; len(d.Zones) != 3 || len(d.Hierarchies) != 0 {
+				t.Fatalf("the first plan has %d zones and %d hierarchies", len(d.Zones), len(d.Hierarchies))
+			}
+		}
+		if err == nil && len(d.Hierarchies) > 0 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("no plan has hierarchies: %v", err)
+		}
 	}
 }

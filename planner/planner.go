@@ -48,6 +48,10 @@ type Options struct {
 	Card    chargeback.RateCard
 	Reclaim reclaim.Limits
 
+	// QuickStart leaves the forecasts of hosts and projects to the second plan, so that there
+	// is a first one soon: on a large cloud they are most of the work.
+	QuickStart bool
+
 	Period  time.Duration // between starts of two runs; default 10 minutes
 	Timeout time.Duration // of one run; default 5 minutes
 	Window  time.Duration // of history; default 180 days
@@ -176,6 +180,13 @@ func (p *Planner) Run(ctx context.Context) error {
 
 // retry is the first pause after a plan with holes; it doubles up to Period.
 const retry = 5 * time.Second
+
+// isFirst tells whether there is no plan yet, or one from before the cloud was seen.
+func (p *Planner) isFirst() bool {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.last == nil || len(p.last.document.Zones) == 0
+}
 
 // hasHoles says whether the last plan lacks the zones, or what is in one, or
 // what a tier stores.

@@ -61,7 +61,7 @@ func Planner(f config.File, store *Store, version string, logger *slog.Logger) (
 		Cloud:   f.Cloud, History: history, Inventory: store, Ledger: store, Recorder: poster, Card: card, Reclaim: reclaimLimits(f.Planner.Reclaim), Tiers: tiers, Rules: rules,
 		Compute: planner.Compute{LeadTime: time.Duration(f.Planner.Compute.LeadTime), Host: planner.HostUnit{Name: host.Name, VCPUs: host.VCPUs,
 			MemoryMiB: int64(host.Memory) >> 20, DiskGiB: int64(host.Disk) >> 30, Price: host.Price, Currency: host.Currency}},
-		Period: time.Duration(f.Planner.Interval), Window: time.Duration(f.Planner.History), Horizon: time.Duration(f.Planner.Horizon), Runway: time.Duration(f.Planner.Runway),
+		QuickStart: true, Period: time.Duration(f.Planner.Interval), Window: time.Duration(f.Planner.History), Horizon: time.Duration(f.Planner.Horizon), Runway: time.Duration(f.Planner.Runway),
 		Logger: logger,
 	})
 	if err != nil {
