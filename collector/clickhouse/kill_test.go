@@ -82,8 +82,12 @@ func TestKilledStore(t *testing.T) {
 	for round := range 4 {
 		url, kill := startStore(t, dir)
 		db := dial(t, Options{URL: url, Connections: 2})
-		stop := time.AfterFunc(time.Duration(300+70*round)*time.Millisecond, kill)
-		for {
+		// However slow the machine is: at some moment after the sixth batch.
+		var stop *time.Timer
+		for of := 0; ; of++ {
+			if of == 6 {
+				stop = time.AfterFunc(time.Duration(1+17*round)*time.Millisecond, kill)
+			}
 			err := db.WriteSamples(t.Context(), fmt.Sprint("batch ", next), batch(next))
 			if errors.Is(err, ErrUnavailable) {
 				inDoubt++
@@ -94,7 +98,9 @@ func TestKilledStore(t *testing.T) {
 			}
 			next++
 		}
-		stop.Stop()
+		if stop != nil {
+			stop.Stop()
+		}
 		kill()
 	}
 	if next < 20 || inDoubt != 4 {
