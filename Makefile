@@ -30,6 +30,7 @@ check: prepare ## gofmt, vet, staticcheck, who may import whom
 	$(GO) test -count=1 .
 
 check-alerts: ## the alerts: promtool checks and runs them, mutants of them, what they use, Alertmanager's example
+	@deploy/prepare/prepare alerts
 	CI=true $(GO) test -count=1 -v ./alerts
 	$(GO) test -count=1 -run '^(TestRulesUseWhatIsThere|TestRunbooksNameWhatIsThere|TestCheckFindsWhatIsNotThere)$$' ./cmd/parts
 
