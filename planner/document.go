@@ -26,6 +26,8 @@ func (p *Planner) document(ctx context.Context, seen *observation, cache *histor
 	inParts := !p.o.QuickStart || !p.isFirst()
 	if inParts {
 		d.Hierarchies = p.allocationHierarchies(ctx, seen, cache, hosts, demands)
+	} else {
+		d.Hierarchies = []report.Hierarchy{{What: "hosts and projects", Why: "they are forecast with the next plan, so that the first one is there soon"}}
 	}
 	for _, sum := range sums {
 		d.Zones = append(d.Zones, p.zone(seen, sum, demands[sum.Zone]))

@@ -139,11 +139,11 @@ func TestQuickStart(t *testing.T) {
 	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		d, err := p.Report(t.Context(), time.Time{})
 		if err == nil && first.At.IsZero() {
-			if first = d; len(d.Zones) != 3 || len(d.Hierarchies) != 0 {
-				t.Fatalf("the first plan has %d zones and %d hierarchies", len(d.Zones), len(d.Hierarchies))
+			if first = d; len(d.Zones) != 3 || len(d.Hierarchies) != 1 || len(d.Hierarchies[0].Members) != 0 || !strings.Contains(d.Hierarchies[0].Why, "next plan") {
+				t.Fatalf("the first plan has %d zones and the hierarchies %+v", len(d.Zones), d.Hierarchies)
 			}
 		}
-		if err == nil && len(d.Hierarchies) > 0 {
+		if err == nil && len(d.Hierarchies) == 6 {
 			return
 		}
 		if time.Now().After(end) {
