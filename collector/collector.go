@@ -244,7 +244,7 @@ func (c *Collector) open(addr string) (p *parts, err error) {
 	if err != nil {
 		return p, err
 	}
-	queryable, err := query.New(query.Options{Hot: p.hot, LongTerm: c.opts.LongTerm, Replicated: c.opts.Replica != "", Evaluator: c.opts.Evaluator, Unavailable: c.opts.LongTermAway, Registerer: c.registry})
+	queryable, err := query.New(query.Options{Hot: p.hot, LongTerm: c.opts.LongTerm, Replicated: c.opts.Replica != "", Evaluator: c.opts.Evaluator, Recent: time.Hour, Unavailable: c.opts.LongTermAway, Registerer: c.registry})
 	if err != nil {
 		return p, err
 	}

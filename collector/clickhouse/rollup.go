@@ -18,6 +18,11 @@ import (
 // Roll computes the rollups that are due and returns how many units it computed.
 // Errors wrap ErrUnavailable when the next call may succeed.
 func (db *DB) Roll(ctx context.Context) (units int, err error) {
+	return db.rollDue(ctx, func(time.Duration) {})
+}
+
+// rollDue is Roll that tells rest after each computation, which may wait, how long it took.
+func (db *DB) rollDue(ctx context.Context, rest func(took time.Duration)) (units int, err error) {
 	all, err := db.due(ctx)
 	if err != nil {
 		return 0, err
@@ -36,6 +41,7 @@ func (db *DB) Roll(ctx context.Context) (units int, err error) {
 			return units, err
 		}
 		for _, s := range planned {
+			began := time.Now()
 			if err := db.roll(ctx, s); err != nil {
 				db.metrics.rollupFailures.Inc()
 				return units, fmt.Errorf("rolling up %s to %s: %w", moment(s.first().start()), moment(s.last().end()), err)
@@ -43,6 +49,7 @@ func (db *DB) Roll(ctx context.Context) (units int, err error) {
 			units += len(s.units)
 			db.metrics.rollupUnits.Add(float64(len(s.units)))
 			db.metrics.rollupPending.Sub(float64(len(s.units)))
+			rest(time.Since(began))
 		}
 		all = all[n:]
 	}
@@ -58,8 +65,9 @@ func (db *DB) due(ctx context.Context) ([]pending, error) {
 	return db.pendingUnits(ctx, 0, unitOf(db.now().Add(-rollupGrace).UnixMilli())-1)
 }
 
-// stretch is adjacent units that one computation does: of the series ids, or of
-// all when it is nil. rows is how many samples they have, for all series.
+// stretch is units that one computation does, and those between them that it may
+// as well do again: of the series ids, or of all when it is nil. rows is about how
+// many samples it reads.
 type stretch struct {
 	units []pending
 	ids   []uint64
@@ -76,15 +84,18 @@ const (
 	// rollUnits bounds a stretch, a month: what was computed is not computed again
 	// after a kill.
 	rollUnits = 31 * 12
+	// rollGap is how many samples between two units are read again sooner than that
+	// another statement is made.
+	rollGap = 200_000
 	// unitRows is taken for the samples of one series in a unit, one every 15 s.
 	unitRows = unitMillis / 15_000
 )
 
-// run is how many of the first units follow each other and are all for some
-// series, or all for every one.
+// run is how many of the first units are within a month, and all for some series or
+// all for every one.
 func run(all []pending) int {
 	n := 1
-	for n < len(all) && n < rollUnits && all[n].unit == all[n-1].unit+1 && (all[n].ids == nil) == (all[0].ids == nil) {
+	for n < len(all) && all[n].unit < all[0].unit+rollUnits && (all[n].ids == nil) == (all[0].ids == nil) {
 		n++
 	}
 	return n
@@ -100,6 +111,12 @@ func (db *DB) plan(ctx context.Context, all []pending) ([]stretch, error) {
 	if err != nil {
 		return nil, err
 	}
+	return cut(all, rows), nil
+}
+
+// cut is plan's decision: units are computed together where that is fewer statements
+// for not many more samples. rows are the samples of all series by bucket.
+func cut(all []pending, rows map[unit]uint64) []stretch {
 	var planned []stretch
 	for _, p := range all {
 		// The unit's bucket, and of the next one the first moment.
@@ -107,20 +124,42 @@ func (db *DB) plan(ctx context.Context, all []pending) ([]stretch, error) {
 		if of == 0 {
 			of = min(rows[p.unit], 1)
 		}
+		alone := of
 		if p.ids != nil {
-			of = min(of, uint64(len(p.ids))*unitRows)
+			alone = min(of, uint64(len(p.ids))*unitRows)
 		}
-		if n := len(planned); n > 0 && planned[n-1].rows+of <= rollRows && len(planned[n-1].ids)+len(p.ids) <= maxRollIDs {
-			s := &planned[n-1]
-			s.units, s.rows = append(s.units, p), s.rows+of
-			if p.ids != nil {
-				s.ids = slices.Compact(slices.Sorted(slices.Values(slices.Concat(s.ids, p.ids))))
+		if n := len(planned); n > 0 {
+			if s := &planned[n-1]; s.take(p, of, rows) {
+				continue
 			}
-			continue
 		}
-		planned = append(planned, stretch{units: []pending{p}, ids: p.ids, rows: of})
+		planned = append(planned, stretch{units: []pending{p}, ids: p.ids, rows: alone})
 	}
-	return planned, nil
+	return planned
+}
+
+// take adds a later unit of so many samples to a stretch, unless both become too much
+// by it.
+func (s *stretch) take(p pending, of uint64, rows map[unit]uint64) bool {
+	ids := s.ids
+	if p.ids != nil {
+		ids = slices.Compact(slices.Sorted(slices.Values(slices.Concat(s.ids, p.ids))))
+	}
+	bound := func(rows uint64) uint64 {
+		if ids == nil {
+			return rows
+		}
+		return min(rows, uint64(len(ids))*unitRows)
+	}
+	var between uint64
+	for u := s.last() + 1; u < p.unit; u++ {
+		between += bound(rows[u-1])
+	}
+	if len(ids) > maxRollIDs || between > rollGap || s.rows+between+bound(of) > rollRows {
+		return false
+	}
+	s.units, s.ids, s.rows = append(s.units, p), ids, s.rows+between+bound(of)
+	return true
 }
 
 // countBuckets counts the samples by the first column of the key.
@@ -130,14 +169,21 @@ func (db *DB) countBuckets(ctx context.Context, from, to unit) (map[unit]uint64,
 }
 
 // Upkeep rolls up every period and applies the retention every hour, until ctx
-// ends. Any number of processes may do it for one store.
+// ends. It rests as long as it works: a backlog, as after an import, leaves room for
+// those who ask. Any number of processes may do it for one store.
 func (db *DB) Upkeep(ctx context.Context, period time.Duration) {
+	rest := func(took time.Duration) {
+		select {
+		case <-ctx.Done():
+		case <-time.After(took):
+		}
+	}
 	ticker := time.NewTicker(period)
 	defer ticker.Stop()
 	var retained time.Time
 	for failing := false; ; {
 		began := time.Now()
-		units, err := db.Roll(ctx)
+		units, err := db.rollDue(ctx, rest)
 		if err == nil && time.Since(retained) >= time.Hour {
 			if err = db.Retain(ctx); err == nil {
 				retained = time.Now()

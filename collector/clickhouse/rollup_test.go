@@ -292,6 +292,61 @@ func TestOpenUnitsWait(t *testing.T) {
 	checkRollups(t, db)
 }
 
+// Units are computed by one statement where that reads few samples more.
+func TestUnitsComputedTogether(t *testing.T) {
+	some := func(n int) []uint64 {
+		ids := make([]uint64, n)
+		for i := range ids {
+			ids[i] = uint64(i)
+		}
+		return ids
+	}
+	every := func(step unit, n int, ids []uint64) (all []pending) {
+		for i := range n {
+			all = append(all, pending{unit: 1000 + unit(i)*step, ids: ids})
+		}
+		return all
+	}
+	for name, c := range map[string]struct {
+		all  []pending
+		rows uint64 // of each bucket
+		want []int  // units of each stretch
+	}{
+		"adjacent ones":                              {every(1, 10, nil), 100_000, []int{10}},
+		"as many samples as a statement holds":       {every(1, 10, nil), 1_000_000, []int{4, 4, 2}},
+		"more samples in a unit":                     {every(1, 2, nil), 5_000_000, []int{1, 1}},
+		"one sample of each series in six hours":     {every(3, 300, some(2000)), 0, []int{300}},
+		"few samples between them":                   {every(3, 10, nil), 1_000, []int{10}},
+		"many samples between them":                  {every(3, 10, nil), 150_000, []int{1, 1, 1, 1, 1, 1, 1, 1, 1, 1}},
+		"many, but few of the series that were late": {every(3, 10, some(10)), 150_000, []int{10}},
+		"each of other series": {[]pending{{unit: 7, ids: some(60_000)}, {unit: 8, ids: []uint64{1 << 40}}, {unit: 9, ids: append(some(60_000), 1<<41)},
+			{unit: 10, ids: append(some(100_000), 1<<50)}}, 0, []int{3, 1}},
+	} {
+		rows := map[unit]uint64{}
+		for u := c.all[0].unit - 1; u <= c.all[len(c.all)-1].unit; u++ {
+			rows[u] = c.rows
+		}
+		var got []int
+		var units []pending
+		for _, s := range cut(c.all, rows) {
+			got, units = append(got, len(s.units)), append(units, s.units...)
+			if s.rows > rollRows && len(s.units) > 1 || len(s.ids) > maxRollIDs+1 {
+				t.Errorf("%s: %d samples of %d series in %d units", name, s.rows, len(s.ids), len(s.units))
+			}
+			for _, u := range s.units {
+				for _, id := range u.ids {
+					if _, is := slices.BinarySearch(s.ids, id); !is {
+						t.Fatalf("%s: unit %d's series %d is not computed", name, u.unit, id)
+					}
+				}
+			}
+		}
+		if !slices.Equal(got, c.want) || len(units) != len(c.all) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
 // The same work done twice, or left half done, gives the same rows.
 func TestRollingAgainGivesTheSame(t *testing.T) {
 	db := dial(t, fresh(t, later))

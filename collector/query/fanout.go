@@ -40,16 +40,21 @@ func (f *fanout) Select(ctx context.Context, sorted bool, hints *storage.SelectH
 		h.Start, h.End = mint, maxt
 		longHints = &h
 	}
-	long := &longSet{fanout: f, open: func() (storage.SeriesSet, error) {
-		ctx, querier, err := f.ask(ctx, mint, maxt)
-		if err != nil {
-			return nil, err
-		}
-		return querier.Select(ctx, true, longHints, matchers...), nil
-	}}
 	limit := 0
 	if hints != nil {
 		limit = hints.Limit
+	}
+	var long storage.SeriesSet
+	if r := f.q.recent; r != nil && limit == 0 && maxt == f.start-1 && maxt-mint < r.span.Milliseconds() {
+		long = f.recent(ctx, mint, matchers)
+	} else {
+		long = &longSet{fanout: f, open: func() (storage.SeriesSet, error) {
+			ctx, querier, err := f.ask(ctx, mint, maxt)
+			if err != nil {
+				return nil, err
+			}
+			return querier.Select(ctx, true, longHints, matchers...), nil
+		}}
 	}
 	merge := storage.ChainedSeriesMerge
 	if f.q.opts.Replicated {
@@ -163,6 +168,7 @@ type longSet struct {
 	set      storage.SeriesSet
 	started  time.Time
 	done     bool
+	whole    bool // done, and the store answered all of it
 	warnings annotations.Annotations
 }
 
@@ -182,7 +188,7 @@ func (s *longSet) Next() bool {
 		err = s.set.Err()
 		s.warnings.Merge(s.set.Warnings())
 	}
-	s.done = true
+	s.done, s.whole = true, err == nil
 	s.warnings.Merge(s.fanout.outcome(err, time.Since(s.started)))
 	return false
 }

@@ -11,6 +11,7 @@ type metrics struct {
 	asked       *prometheus.CounterVec
 	seconds     prometheus.Histogram
 	closeErrors prometheus.Counter
+	remembered  prometheus.Counter
 
 	pushed         prometheus.Counter
 	kept, fellBack *prometheus.CounterVec
@@ -30,6 +31,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "mcloud_query_long_term_close_errors_total", Help: "Errors after the long-term store had answered; the answers were whole.",
 		}),
 	}
+	m.remembered = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "mcloud_query_long_term_remembered_total", Help: "Questions of the time just before the hot storage that the long-term store had answered before; it was not asked again.",
+	})
 	m.pushed = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "mcloud_query_pushdown_queries_total", Help: "Queries of which the long-term store computed a part.",
 	})
@@ -42,7 +46,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	for _, r := range []string{"ok", "error", "paused"} {
 		m.asked.WithLabelValues(r)
 	}
-	for _, c := range []prometheus.Collector{m.asked, m.seconds, m.closeErrors, m.pushed, m.kept, m.fellBack} {
+	for _, c := range []prometheus.Collector{m.asked, m.seconds, m.closeErrors, m.remembered, m.pushed, m.kept, m.fellBack} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}

@@ -36,6 +36,9 @@ type Options struct {
 	Replicated bool
 	// Evaluator is LongTerm for PushDown; nil: nothing is pushed down.
 	Evaluator Evaluator
+	// Recent is how long before StartTime a question may begin for its answer to be used again for
+	// the next ones, for as long as the hot storage is old and at most 5 min; 0: it never is.
+	Recent time.Duration
 	// Timeout bounds the long-term part of one query (30 s).
 	Timeout time.Duration
 	// Pause is how long the store is not asked after it did not answer (10 s).
@@ -52,6 +55,7 @@ type Queryable struct {
 	opts    Options
 	breaker *breaker
 	metrics *metrics
+	recent  *recent // nil: nothing is remembered
 }
 
 // New returns a Queryable over both.
@@ -78,7 +82,11 @@ func New(opts Options) (*Queryable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Queryable{opts: opts, breaker: &breaker{pause: opts.Pause, now: opts.Now}, metrics: m}, nil
+	q := &Queryable{opts: opts, breaker: &breaker{pause: opts.Pause, now: opts.Now}, metrics: m}
+	if opts.Recent > 0 {
+		q.recent = newRecent(opts.Recent, opts.Now)
+	}
+	return q, nil
 }
 
 // WithTimeout returns the same Queryable with another bound of the long-term part:

@@ -239,6 +239,71 @@ func TestSplit(t *testing.T) {
 	}
 }
 
+// What the store said of the time just before the hot storage serves the next questions of it.
+func TestRecentAnswersServeAgain(t *testing.T) {
+	l, now := &longTerm{}, time.UnixMilli(start)
+	q := queryable(t, l, func(o *query.Options) {
+		o.Recent, o.Now = 5*time.Minute, func() time.Time { return now }
+	})
+	ask := func(mint, maxt int64, name string) []int64 {
+		t.Helper()
+		querier, err := q.Querier(mint, maxt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer querier.Close()
+		set := querier.Select(context.Background(), true, &storage.SelectHints{Start: mint, End: maxt, Func: "rate"}, labels.MustNewMatcher(labels.MatchEqual, "__name__", name))
+		var got []int64
+		for set.Next() {
+			got = append(got, times(t, set.At())...)
+		}
+		if set.Err() != nil {
+			t.Error(set.Err())
+		}
+		return got
+	}
+	for i, step := range []struct {
+		after time.Duration // since the hot storage began
+		mint  int64
+		name  string
+		first int64 // sample
+		asked string
+	}{
+		{15 * time.Second, 405_000, "a", 410_000, "300000..499999"}, // from the last five minutes' mark on
+		{16 * time.Second, 406_000, "a", 410_000, ""},
+		{20 * time.Second, 310_000, "a", 310_000, ""},
+		{20 * time.Second, 495_000, "a", 500_000, ""},
+		{20 * time.Second, 410_000, "long_only", 410_000, "300000..499999"},
+		{20 * time.Second, 250_000, "a", 250_000, "0..499999"}, // further back
+		{21 * time.Second, 405_000, "a", 410_000, ""},
+		{45 * time.Second, 405_000, "a", 410_000, "300000..499999"}, // asked again: others' samples arrive
+		{80 * time.Second, 405_000, "a", 410_000, ""},
+		{85 * time.Second, 100_000, "a", 100_000, "100000..499999"}, // too far back to be kept
+		{86 * time.Second, 100_000, "a", 100_000, "100000..499999"},
+	} {
+		now, l.asked = time.UnixMilli(start).Add(step.after), nil
+		got := ask(step.mint, 1_000_000, step.name)
+		if len(got) == 0 || got[0] != step.first || !slices.IsSorted(got) || len(slices.Compact(got)) != len(got) {
+			t.Errorf("%d: samples %v, want them from %d on", i, got, step.first)
+		}
+		if asked := strings.Join(l.asked, " "); asked != step.asked {
+			t.Errorf("%d: the store was asked %q, want %q", i, asked, step.asked)
+		}
+	}
+
+	// What came with an error or a warning is not the whole answer.
+	now = time.UnixMilli(start).Add(10 * time.Minute)
+	for _, broken := range []*longTerm{{setErr: errors.New("broken pipe")}, {warning: errors.New("half of it")}} {
+		*l = *broken
+		ask(405_000, 1_000_000, "a")
+		*l = longTerm{}
+		if ask(405_000, 1_000_000, "a"); len(l.asked) != 1 {
+			t.Errorf("after %+v the store was asked %v", broken, l.asked)
+		}
+		now = now.Add(10 * time.Minute)
+	}
+}
+
 // A long query whose selector looks at the last minutes only does not ask the store.
 func TestSelectorWithinTheHotPartOfALongQuery(t *testing.T) {
 	l := &longTerm{}

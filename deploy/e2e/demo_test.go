@@ -61,7 +61,7 @@ func TestDemo(t *testing.T) {
 	if info, statErr := os.Stat(picture); err != nil || statErr != nil || info.Size() < 20_000 {
 		t.Errorf("chromium did not draw the page: %v %v\n%s", err, statErr, out)
 	}
-	p.waitForPanels(t, dashboards.Demo, time.Minute)
+	p.waitForPanels(t, dashboards.Demo, 2*time.Minute)
 	before, err := p.query(`count(count_over_time(ceph_pool_stored[180d]))`)
 	if err != nil || len(before) == 0 {
 		t.Fatalf("no history: %v %v", before, err)

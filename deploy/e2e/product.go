@@ -235,9 +235,13 @@ func (p *product) waitForPanels(t testing.TB, where string, limit time.Duration)
 		left = append(left, queries...)
 	}
 	wrong := map[dashboards.Query]string{}
-	for deadline := time.Now().Add(limit); ; time.Sleep(time.Second) {
+	var took []time.Duration
+	for began := time.Now(); ; time.Sleep(time.Second) {
+		asked := len(left)
 		left = slices.DeleteFunc(left, func(q dashboards.Query) bool {
+			asking := time.Now()
 			got, err := p.query(q.Expr)
+			took = append(took, time.Since(asking))
 			why := q.WithoutData(where)
 			wrong[q] = "nothing"
 			switch {
@@ -248,10 +252,18 @@ func (p *product) waitForPanels(t testing.TB, where string, limit time.Duration)
 			}
 			return err == nil && (why != "" || len(got) > 0)
 		})
-		if len(left) == 0 || time.Now().After(deadline) {
+		if len(left) < asked {
+			t.Logf("%d of %d panel queries have data after %.1f s", asked-len(left), asked, time.Since(began).Seconds())
+		}
+		if n := len(left); 0 < n && n < asked && n < 5 {
+			t.Logf("waiting for %v", left)
+		}
+		if len(left) == 0 || time.Since(began) > limit {
 			break
 		}
 	}
+	slices.Sort(took)
+	t.Logf("%d panel queries: p50 %s, p95 %s, slowest %s", len(took), took[len(took)/2], took[len(took)*95/100], took[len(took)-1])
 	for _, q := range left {
 		t.Errorf("%s, %s: %s\n\t%s", q.Dashboard, q.Panel, wrong[q], q.Expr)
 	}
