@@ -108,6 +108,7 @@ const idle = "cloud: e2e\n"
 // TestKilledTenTimesNothingIsLostOrDoubled kills the collector with SIGKILL
 // under load and counts what it had acknowledged in the store.
 func TestKilledTenTimesNothingIsLostOrDoubled(t *testing.T) {
+	t.Parallel()
 	p := newProduct(t, "")
 	p.config = filepath.Join(t.TempDir(), "mcloud.yaml")
 	if err := os.WriteFile(p.config, []byte(idle), 0o600); err != nil {
@@ -140,6 +141,7 @@ func TestKilledTenTimesNothingIsLostOrDoubled(t *testing.T) {
 
 // TestRunKilledIsBackInFiveSeconds kills the whole, engine and all, under load.
 func TestRunKilledIsBackInFiveSeconds(t *testing.T) {
+	t.Parallel()
 	p := newProduct(t, "")
 	p.config = filepath.Join(t.TempDir(), "mcloud.yaml")
 	if err := os.WriteFile(p.config, []byte(idle+"collector: {scrape_interval: 1s}\n"), 0o600); err != nil {
@@ -174,6 +176,7 @@ func TestRunKilledIsBackInFiveSeconds(t *testing.T) {
 // the last hours and rules go on, and everything arrives afterwards. It is away
 // for 30 s; MCLOUD_E2E_PAUSE=10m is the long form.
 func TestStoreAwayForAWhile(t *testing.T) {
+	t.Parallel()
 	pause := 30 * time.Second
 	if s := os.Getenv("MCLOUD_E2E_PAUSE"); s != "" {
 		var err error

@@ -209,6 +209,7 @@ func damageRecord(t *testing.T, segment []byte) {
 }
 
 func TestCorruptWALSegment(t *testing.T) {
+	t.Parallel()
 	p := newProduct(t, "")
 	p.config = filepath.Join(t.TempDir(), "mcloud.yaml")
 	if err := os.WriteFile(p.config, []byte("cloud: e2e\ncollector: {scrape_interval: 1s}\n"), 0o600); err != nil {

@@ -80,6 +80,7 @@ func (w *webhook) last(name, host string, since time.Time) (pagedAlert, bool) {
 // ovn-controller of the lab: each pages once, by the host's name, through a real
 // Alertmanager, and resolves after the repair.
 func TestThreeFaultsThreePages(t *testing.T) {
+	t.Parallel()
 	pages := listenForPages(t)
 	p := newProduct(t, root+"/deploy/lab/mcloud.yaml")
 	p.start(t)
