@@ -14,11 +14,9 @@ import (
 	"mcloud/planner/report"
 )
 
-// TestCapacityEqualsPlacement compares each host and each zone with what Placement
+// capacityEqualsPlacement compares each host and each zone with what Placement
 // itself says, by its own arithmetic.
-func TestCapacityEqualsPlacement(t *testing.T) {
-	p := newProduct(t, root+"/deploy/lab/mcloud.yaml")
-	p.start(t)
+func capacityEqualsPlacement(t *testing.T, p *product) {
 	want := placementByHand(t)
 	zones := map[string]map[string]int64{} // capacity by zone and class
 	hosts := capacityBy(t, p, "host")

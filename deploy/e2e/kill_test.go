@@ -84,9 +84,9 @@ func (l *load) run(ctx context.Context) {
 }
 
 // process starts one of the programs apart from the others.
-func process(t *testing.T, log *lockedBuffer, args ...string) *exec.Cmd {
+func process(t *testing.T, log *lockedBuffer, program string, args ...string) *exec.Cmd {
 	t.Helper()
-	c := exec.Command(binary(t, "mcloud"), args...)
+	c := exec.Command(binary(t, program), args...)
 	c.Stdout, c.Stderr = log, log
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := c.Start(); err != nil {
@@ -115,7 +115,7 @@ func TestKilledTenTimesNothingIsLostOrDoubled(t *testing.T) {
 		t.Fatal(err)
 	}
 	flags := append([]string{"--config", p.config}, p.flags()...)
-	store := process(t, p.log, append([]string{"store"}, flags...)...)
+	store := process(t, p.log, "mcloud", append([]string{"store"}, flags...)...)
 	t.Cleanup(func() { _ = store.Process.Kill(); _ = store.Wait() })
 	answers(t, "store", "http://"+p.store+"/ping", p.log)
 	l := &load{url: "http://" + p.collector + "/api/v1/write", series: 200}
@@ -124,13 +124,13 @@ func TestKilledTenTimesNothingIsLostOrDoubled(t *testing.T) {
 	pushing.Go(func() { l.run(ctx) })
 	var collector *exec.Cmd
 	for range 10 {
-		collector = process(t, p.log, append([]string{"collector"}, flags...)...)
+		collector = process(t, p.log, "mcloud", append([]string{"collector"}, flags...)...)
 		answers(t, "collector", "http://"+p.collector+"/-/ready", p.log)
 		time.Sleep(time.Second + time.Duration(rand.IntN(2000))*time.Millisecond)
 		_ = collector.Process.Kill()
 		_ = collector.Wait()
 	}
-	collector = process(t, p.log, append([]string{"collector"}, flags...)...)
+	collector = process(t, p.log, "mcloud", append([]string{"collector"}, flags...)...)
 	t.Cleanup(func() { _ = collector.Process.Kill(); _ = collector.Wait() })
 	answers(t, "collector", "http://"+p.collector+"/-/ready", p.log)
 	time.Sleep(2 * time.Second)
@@ -154,7 +154,7 @@ func TestRunKilledIsBackInFiveSeconds(t *testing.T) {
 	pushing.Go(func() { l.run(ctx) })
 	for i := range 4 {
 		began := time.Now()
-		run := process(t, p.log, append([]string{"run", "--config", p.config}, p.flags()...)...)
+		run := process(t, p.log, "mcloud", append([]string{"run", "--config", p.config}, p.flags()...)...)
 		t.Cleanup(func() { _ = run.Process.Kill(); _ = run.Wait() })
 		answers(t, "collector", "http://"+p.collector+"/-/ready", p.log)
 		answers(t, "store", "http://"+p.store+"/ping", p.log)
@@ -191,12 +191,12 @@ func TestStoreAwayForAWhile(t *testing.T) {
 	}
 	flags := append([]string{"--config", p.config}, p.flags()...)
 	start := func() *exec.Cmd {
-		s := process(t, p.log, append([]string{"store"}, flags...)...)
+		s := process(t, p.log, "mcloud", append([]string{"store"}, flags...)...)
 		answers(t, "store", "http://"+p.store+"/ping", p.log)
 		return s
 	}
 	store := start()
-	collector := process(t, p.log, append([]string{"collector"}, flags...)...)
+	collector := process(t, p.log, "mcloud", append([]string{"collector"}, flags...)...)
 	t.Cleanup(func() { _ = collector.Process.Kill(); _ = collector.Wait() })
 	answers(t, "collector", "http://"+p.collector+"/-/ready", p.log)
 	p.exited = make(chan error)

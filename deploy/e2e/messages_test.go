@@ -150,7 +150,7 @@ func TestStoreRefusesThePassword(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	store := process(t, guarded.log, append([]string{"store", "--config", guarded.config}, guarded.flags()...)...)
+	store := process(t, guarded.log, "mcloud", append([]string{"store", "--config", guarded.config}, guarded.flags()...)...)
 	t.Cleanup(func() { _ = store.Process.Kill(); _ = store.Wait() })
 	answers(t, "store", "http://"+guarded.store+"/ping", guarded.log)
 

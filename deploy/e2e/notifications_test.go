@@ -309,7 +309,7 @@ func TestNotificationsOfAWholeCloud(t *testing.T) {
 	}
 	flags := append([]string{"--config", p.config}, p.flags()...)
 	run := func(part, ready string) *exec.Cmd {
-		c := process(t, p.log, append([]string{part}, flags...)...)
+		c := process(t, p.log, "mcloud", append([]string{part}, flags...)...)
 		t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
 		answers(t, part, ready, p.log)
 		return c

@@ -103,10 +103,8 @@ func near(t testing.TB, what string, got, want, tolerance float64) {
 	}
 }
 
-// TestMaxAvailEqualsCephDF: for each pool within half a percent.
-func TestMaxAvailEqualsCephDF(t *testing.T) {
-	p := newProduct(t, root+"/deploy/lab/mcloud.yaml")
-	p.start(t)
+// maxAvailEqualsCephDF: for each pool within half a percent.
+func maxAvailEqualsCephDF(t *testing.T, p *product) {
 	told := cephDF(t, "fast")
 	for pool, use := range cephDF(t, "geo") {
 		told[pool] = use

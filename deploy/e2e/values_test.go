@@ -12,9 +12,30 @@ import (
 	"mcloud/dashboards"
 )
 
-// TestExportedValuesEqualTheClients runs the project's comparison: what the
+// TestLabIsReadRight starts mCloud on the lab once and asks of it, side by side, what others
+// know of the lab too. Nothing is changed meanwhile.
+func TestLabIsReadRight(t *testing.T) {
+	p := newProduct(t, root+"/deploy/lab/mcloud.yaml")
+	p.start(t)
+	for _, q := range []struct {
+		name string
+		ask  func(*testing.T, *product)
+	}{
+		{"exported values equal the clients'", exportedValuesEqualTheClients},
+		{"every panel query returns something", everyPanelQueryReturnsSomething},
+		{"capacity equals Placement's", capacityEqualsPlacement},
+		{"MAX AVAIL equals ceph df's", maxAvailEqualsCephDF},
+	} {
+		t.Run(q.name, func(t *testing.T) {
+			t.Parallel()
+			q.ask(t, p)
+		})
+	}
+}
+
+// exportedValuesEqualTheClients runs the project's comparison: what the
 // exporter says beside what openstack, ceph and ovn-sbctl say.
-func TestExportedValuesEqualTheClients(t *testing.T) {
+func exportedValuesEqualTheClients(t *testing.T, p *product) {
 	// Said after all else, mcloud's log too: whoever sees only the end of a run
 	// sees what differs.
 	var verdict []string
@@ -23,8 +44,6 @@ func TestExportedValuesEqualTheClients(t *testing.T) {
 			t.Logf("what differs:\n%s", strings.Join(verdict, "\n"))
 		}
 	})
-	p := newProduct(t, root+"/deploy/lab/mcloud.yaml")
-	p.start(t)
 	p.waitForQuery(t, `mcloud_source_success{source=~".*"} == 1`, time.Minute)
 	waitFor(t, "every source has looked", 2*time.Minute, func() (bool, string) {
 		status, body, err := get(t.Context(), "http://"+p.exporter+"/-/ready")
@@ -51,9 +70,7 @@ func TestExportedValuesEqualTheClients(t *testing.T) {
 	})
 }
 
-// TestEveryPanelQueryReturnsSomething executes the dashboards' queries on live data.
-func TestEveryPanelQueryReturnsSomething(t *testing.T) {
-	p := newProduct(t, root+"/deploy/lab/mcloud.yaml")
-	p.start(t)
+// everyPanelQueryReturnsSomething executes the dashboards' queries on live data.
+func everyPanelQueryReturnsSomething(t *testing.T, p *product) {
 	p.waitForPanels(t, dashboards.Lab, 3*time.Minute)
 }
