@@ -34,6 +34,7 @@ func (p *Planner) document(ctx context.Context, seen *observation, cache *histor
 	}
 	d.Total = capacity.Total(sums)
 	d.Hosts, d.Aggregates, d.Cells = capacity.HostRows(seen.cloud), capacity.AggregateSums(seen.cloud), capacity.GroupSums(seen.cloud, p.o.CellKey)
+	p.markMaintenance(ctx, seen, d.Hosts)
 	d.RealUse = p.realUse(ctx, seen, cache)
 	for _, t := range p.o.Tiers {
 		d.Tiers = append(d.Tiers, p.tier(ctx, seen, cache, t))

@@ -16,6 +16,7 @@ import (
 
 	"mcloud"
 	"mcloud/planner/alertmanager"
+	"mcloud/planner/capacity"
 	"mcloud/planner/rebalance"
 )
 
@@ -263,6 +264,37 @@ func (c Caretaker) All(ctx context.Context) ([]Maintenance, error) {
 	return all, nil
 }
 
+// has says whether a host, by its service's name, is in the window. One that came into the
+// zone after the window began is in it, too.
+func (m Maintenance) has(serviceHost, zone string) bool {
+	return slices.Contains(m.Hosts, serviceHost) || m.Of == OfZone && zone == m.Name
+}
+
+// String says which window it is, until when and why.
+func (m Maintenance) String() string {
+	return fmt.Sprintf("%s until %s: %s", m.ID, m.Until.Format(time.RFC3339), m.Reason)
+}
+
+// markMaintenance notes in the rows of hosts the windows that are open at the report's time.
+func (p *Planner) markMaintenance(ctx context.Context, seen *observation, rows []capacity.HostRow) {
+	if p.o.Ledger == nil {
+		return
+	}
+	all, err := Caretaker{Cloud: p.o.Cloud, Ledger: p.o.Ledger}.All(ctx)
+	if err != nil {
+		seen.miss("which hosts are in maintenance", "%v", err)
+		return
+	}
+	for i := range rows {
+		h := slices.IndexFunc(seen.cloud.Hosts, func(h capacity.Host) bool { return h.ID == rows[i].ID })
+		for _, m := range all {
+			if h >= 0 && m.At(seen.at) && m.has(seen.cloud.Hosts[h].ServiceHost, rows[i].Zone) {
+				rows[i].Maintenance = m.String()
+			}
+		}
+	}
+}
+
 // mark notes on each host the window that it is in at t, so that nothing is planned onto
 // it.
 func (c Caretaker) mark(ctx context.Context, hosts []rebalance.Host, t time.Time) error {
@@ -275,9 +307,8 @@ func (c Caretaker) mark(ctx context.Context, hosts []rebalance.Host, t time.Time
 			continue
 		}
 		for i := range hosts {
-			// A host that came into the zone after the window began is in it, too.
-			if slices.Contains(m.Hosts, hosts[i].Nova.ServiceHost) || m.Of == OfZone && hosts[i].Nova.Zone == m.Name {
-				hosts[i].Maintenance = fmt.Sprintf("%s until %s: %s", m.ID, m.Until.Format(time.RFC3339), m.Reason)
+			if m.has(hosts[i].Nova.ServiceHost, hosts[i].Nova.Zone) {
+				hosts[i].Maintenance = m.String()
 			}
 		}
 	}

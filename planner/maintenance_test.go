@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"mcloud/planner/alertmanager"
 	"mcloud/planner/plannertest"
 	"mcloud/planner/rebalance"
+	"mcloud/planner/report"
 )
 
 // diary is the test cloud's inventory with the events that were posted to it.
@@ -46,7 +48,7 @@ func (b *diary) Events(_ context.Context, f planner.EventFilter) (found []mcloud
 			found = append(found, e)
 		}
 	}
-	return found, nil
+	return found, b.broken
 }
 
 func (b *diary) Post(_ context.Context, batch mcloud.Batch) error {
@@ -233,5 +235,51 @@ func TestPlansRespectMaintenance(t *testing.T) {
 	all, err := k.All(t.Context())
 	if err != nil || len(all) != 1 || all[0].Ended.IsZero() {
 		t.Errorf("%+v %v", all, err)
+	}
+}
+
+// TestReportsTellOfMaintenance: a host in a window counts as it did, and its row says that
+// somebody works on it.
+func TestReportsTellOfMaintenance(t *testing.T) {
+	k, b, _, now := caretaker()
+	m, err := k.Start(t.Context(), planner.Maintenance{Of: planner.OfHost, Name: "cmp-a2", From: *now, Until: now.Add(time.Hour), Reason: "new fans", By: "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := plannertest.Options()
+	o.Ledger, o.QuickStart = b, true
+	p := start(t, o)
+	plainDocument, d := latest(t, shared(t)), latest(t, p)
+	told := map[string]string{}
+	for i, h := range d.Hosts {
+		if h.Maintenance != "" {
+			told[h.Name] = h.Maintenance
+		}
+		if !reflect.DeepEqual(h.Classes, plainDocument.Hosts[i].Classes) {
+			t.Errorf("%s: %+v, without a window %+v", h.Name, h.Classes, plainDocument.Hosts[i].Classes)
+		}
+	}
+	if want := m.ID + " until 2026-"; len(told) != 1 || !strings.HasPrefix(told["cmp-a2"], want) || !strings.HasSuffix(told["cmp-a2"], ": new fans") {
+		t.Errorf("%v, want cmp-a2: %s…", told, want)
+	}
+	var table, sheet strings.Builder
+	rows := report.CapacityRows(d, "host")
+	if err := errors.Join(report.WriteCapacityTable(&table, rows), report.WriteCapacityCSV(&sheet, rows)); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(table.String(), "in maintenance "+m.ID); n != 1 {
+		t.Errorf("the table tells of it %d times:\n%s", n, table.String())
+	}
+	if !strings.Contains(sheet.String(), told["cmp-a2"]) {
+		t.Errorf("the sheet does not:\n%s", sheet.String())
+	}
+
+	b.broken = errors.New("store away")
+	o.Ledger = b
+	d = latest(t, start(t, o))
+	if !slices.ContainsFunc(d.Partial, func(m report.Missing) bool {
+		return m.What == "which hosts are in maintenance" && strings.Contains(m.Why, "store away")
+	}) {
+		t.Errorf("missing: %v", d.Partial)
 	}
 }

@@ -42,6 +42,9 @@ type HostRow struct {
 	Units      map[string]Units `json:"units"`
 	// Providers is how many resource providers it has, itself included.
 	Providers int `json:"providers"`
+	// Maintenance is the window that somebody works on it in, with its end and reason. It
+	// counts all the same: Nova gives it servers, and the window ends.
+	Maintenance string `json:"maintenance,omitempty"`
 }
 
 // HostRows are the hosts, by name.

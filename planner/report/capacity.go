@@ -26,6 +26,7 @@ type CapacityRow struct {
 	Hosts       int     `json:"hosts"`
 	InService   int     `json:"in_service"`
 	Out         string  `json:"out_of_service,omitempty"` // why, or how many for which reason
+	Maintenance string  `json:"maintenance,omitempty"`    // of a host: the window, its end and reason
 	Class       string  `json:"class"`
 	Physical    int64   `json:"physical"`
 	Reserved    int64   `json:"reserved"`
@@ -70,7 +71,7 @@ func CapacityRows(d Document, by string) []CapacityRow {
 			uses[u.Host] = u
 		}
 		for _, h := range d.Hosts {
-			row := CapacityRow{Name: h.Name, Zone: h.Zone, Hosts: 1, Out: h.Out}
+			row := CapacityRow{Name: h.Name, Zone: h.Zone, Hosts: 1, Out: h.Out, Maintenance: h.Maintenance}
 			if h.Out == "" {
 				row.InService = 1
 			}
@@ -134,6 +135,9 @@ func WriteCapacityTable(w io.Writer, rows []CapacityRow) error {
 		if r.Out != "" {
 			service += " (" + r.Out + ")"
 		}
+		if r.Maintenance != "" {
+			service += " (in maintenance " + r.Maintenance + ")"
+		}
 		if name == last {
 			name, service = "", ""
 		}
@@ -157,14 +161,14 @@ func WriteCapacityTable(w io.Writer, rows []CapacityRow) error {
 func WriteCapacityCSV(w io.Writer, rows []CapacityRow) error {
 	c := csv.NewWriter(w)
 	if err := c.Write([]string{"by", "name", "zone", "hosts", "in_service", "out_of_service", "class", "physical", "reserved", "ratio", "allocatable", "allocated", "free", "reserve", "limit", "stranded",
-		"allocatable_out_of_service", "used_p50", "used_p95", "min_unit", "max_unit", "step_size"}); err != nil {
+		"allocatable_out_of_service", "used_p50", "used_p95", "min_unit", "max_unit", "step_size", "maintenance"}); err != nil {
 		return err
 	}
 	n := func(v int64) string { return strconv.FormatInt(v, 10) }
 	x := func(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
 	for _, r := range rows {
 		row := []string{r.By, r.Name, r.Zone, strconv.Itoa(r.Hosts), strconv.Itoa(r.InService), r.Out, r.Class, n(r.Physical), n(r.Reserved), x(r.Ratio), n(r.Allocatable), n(r.Allocated),
-			n(r.Free), n(r.Reserve), n(r.Limit), n(r.Stranded), n(r.OutAllocatable), "", "", "", "", ""}
+			n(r.Free), n(r.Reserve), n(r.Limit), n(r.Stranded), n(r.OutAllocatable), "", "", "", "", "", r.Maintenance}
 		if u := r.Used; u != nil {
 			row[17], row[18] = x(u.P50), x(u.P95)
 		}

@@ -104,12 +104,12 @@ func TestPromisesAreShown(t *testing.T) {
 func TestCapacityCSV(t *testing.T) {
 	d := report.Document{Hosts: []capacity.HostRow{{HostSum: capacity.HostSum{Name: "h1", Zone: "az", Classes: map[string]capacity.Class{
 		"CUSTOM_X": {Total: 2, Capacity: 2}, "VCPU": {Total: 8, Reserved: 1, Capacity: 28, Allocated: 20, Free: 8, Limit: 28},
-	}}, Units: map[string]capacity.Units{"VCPU": {Min: 1, Step: 2}}}}}
+	}}, Units: map[string]capacity.Units{"VCPU": {Min: 1, Step: 2}}, Maintenance: "fans"}}}
 	var b bytes.Buffer
 	if err := report.WriteCapacityCSV(&b, report.CapacityRows(d, "host")); err != nil {
 		t.Fatal(err)
 	}
-	if want := "host,h1,az,1,1,,VCPU,8,1,4,28,20,8,0,28,0,0,,,1,,2\nhost,h1,az,1,1,,CUSTOM_X,2,0,1,2,0,0,0,0,0,0,,,,,\n"; !strings.HasSuffix(b.String(), want) {
+	if want := "host,h1,az,1,1,,VCPU,8,1,4,28,20,8,0,28,0,0,,,1,,2,fans\nhost,h1,az,1,1,,CUSTOM_X,2,0,1,2,0,0,0,0,0,0,,,,,,fans\n"; !strings.HasSuffix(b.String(), want) {
 		t.Errorf("%s\nwant %s", b.String(), want)
 	}
 }
