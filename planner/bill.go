@@ -23,8 +23,11 @@ type Ledger interface {
 type EventFilter struct {
 	Cloud             string
 	Sources, Kinds    []string
+	Severities        []string
 	Project, Resource string
 	From, To          time.Time
+	// Limit is how many are wanted, the first in time; 0: all.
+	Limit int
 }
 
 // Biller answers what a project has used and owes.

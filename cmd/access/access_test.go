@@ -188,7 +188,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 		}},
 		"planner": {PlannerPolicy, map[string]string{
 			"GET /": read, "GET /metrics": read, "GET /healthz": public, "GET /readyz": public, "GET /api/v1/status": read, "GET /api/v1/report": read,
-			"GET /api/v1/headroom": read, "GET /api/v1/configuration": read, "GET /api/v1/chargeback": project, "POST /api/v1/chargeback": admin,
+			"GET /api/v1/headroom": read, "GET /api/v1/configuration": read, "GET /api/v1/chargeback": project, "GET /api/v1/projects": project, "GET /api/v1/events": read, "POST /api/v1/chargeback": admin,
 			"GET /api/v1/rebalance/plans": read, "GET /api/v1/rebalance/plans/latest/check": read,
 			"GET /api/v1/whatif": read, "POST /api/v1/whatif": read, "GET /api/v1/commitments": read, "GET /api/v1/scenarios": read,
 			"PUT /api/v1/commitments/spring": write, "DELETE /api/v1/commitments/spring": write, "POST /api/v1/commitments/spring": admin,

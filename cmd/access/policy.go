@@ -52,14 +52,14 @@ func CollectorPolicy(method, path string) Need {
 }
 
 // PlannerPolicy is for the planner: everything looks but what makes a plan, a commitment or
-// a scenario, which is kept, and what notes that a plan was applied or undone. A bill is of
-// those projects that who asks may see.
+// a scenario, which is kept, and what notes that a plan was applied or undone. A bill and the
+// list of projects are of those projects that who asks may see.
 func PlannerPolicy(method, path string) Need {
 	const plans = "/api/v1/rebalance/plans"
 	switch {
 	case path == "/healthz" || path == "/readyz":
 		return Need{Permission: Public}
-	case path == "/api/v1/chargeback" && isRead(method):
+	case (path == "/api/v1/chargeback" || path == "/api/v1/projects") && isRead(method):
 		return Need{Permission: Read, Scoped: true}
 	case path == plans && method == http.MethodPost:
 		return Need{Permission: Write}

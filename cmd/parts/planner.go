@@ -90,6 +90,7 @@ func Planner(f config.File, store *Store, version string, logger *slog.Logger) (
 	}
 	routes := append(httpapi.BillRoutes(planner.Biller{Cloud: f.Cloud, Ledger: store, Card: card}, time.Now), httpapi.RebalanceRoutes(steerer)...)
 	routes = append(routes, slices.Concat(httpapi.WhatIfRoutes(p, keeper), httpapi.CapacityRoutes(p), httpapi.MaintenanceRoutes(caretaker))...)
+	routes = append(routes, httpapi.EventRoutes(planner.Chronicle{Cloud: f.Cloud, Ledger: store, Now: time.Now}, time.Now)...)
 	// So that mcloud-plan on this machine finds the account to apply plans with.
 	routes = append(routes, httpapi.Route{Pattern: "GET /api/v1/configuration", Serve: func(*http.Request) (any, error) {
 		return map[string]string{"cloud": f.Cloud, "path": f.Path, "version": version}, nil

@@ -415,5 +415,5 @@ func (s *Store) Events(ctx context.Context, f planner.EventFilter) ([]mcloud.Eve
 	if err != nil {
 		return nil, err
 	}
-	return db.Events(ctx, clickhouse.EventFilter{Cloud: f.Cloud, Sources: f.Sources, Kinds: f.Kinds, Project: f.Project, Resource: f.Resource, From: f.From, To: f.To})
+	return db.Events(ctx, clickhouse.EventFilter{Cloud: f.Cloud, Sources: f.Sources, Kinds: f.Kinds, Severities: f.Severities, Project: f.Project, Resource: f.Resource, From: f.From, To: f.To, Limit: f.Limit})
 }

@@ -67,6 +67,7 @@ func storable(t time.Time) error {
 type EventFilter struct {
 	Cloud          string
 	Sources, Kinds []string
+	Severities     []string
 	Project        string
 	Resource       string
 	// From is inclusive, To exclusive; a zero one has no bound.
@@ -101,6 +102,7 @@ func (db *DB) Events(ctx context.Context, f EventFilter) ([]mcloud.Event, error)
 		{"cloud =", "cloud", "String", f.Cloud, f.Cloud != ""},
 		{"source IN", "sources", "Array(String)", f.Sources, len(f.Sources) > 0},
 		{"kind IN", "kinds", "Array(String)", f.Kinds, len(f.Kinds) > 0},
+		{"severity IN", "severities", "Array(String)", f.Severities, len(f.Severities) > 0},
 		{"project =", "project", "String", f.Project, f.Project != ""},
 		{"resource =", "resource", "String", f.Resource, f.Resource != ""},
 	} {

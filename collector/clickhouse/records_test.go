@@ -235,7 +235,7 @@ func TestEvents(t *testing.T) {
 		event("3", 2, "c1", "cinder", "volume.create.end", "p1", "v'1\\"),
 		event("1", 3, "c2", "nova", "instance.create.end", "p1", "s1"),
 	}
-	all[1].Payload = nil
+	all[1].Payload, all[2].Severity = nil, mcloud.SeverityWarning
 	for range 2 {
 		if err := db.WriteEvents(t.Context(), append(all, all[0])); err != nil {
 			t.Fatal(err)
@@ -249,6 +249,7 @@ func TestEvents(t *testing.T) {
 		"cloud":     {EventFilter{Cloud: "c2"}, all[3:]},
 		"sources":   {EventFilter{Sources: []string{"cinder", "it's"}}, all[2:3]},
 		"kinds":     {EventFilter{Cloud: "c1", Kinds: []string{"instance.create.end", "volume.create.end"}}, []mcloud.Event{all[0], all[2]}},
+		"severity":  {EventFilter{Severities: []string{"warning", "critical"}}, all[2:3]},
 		"project":   {EventFilter{Project: "p2"}, all[1:2]},
 		"resource":  {EventFilter{Resource: "v'1\\"}, all[2:3]},
 		"time":      {EventFilter{From: all[1].Time, To: all[3].Time}, all[1:3]},

@@ -9,6 +9,7 @@
 //	GET /api/v1/forecast?tier=T|zone=Z[&class=C]|series=EXPRESSION[&limit=N][&horizon=90d][&seasonal=true]
 //	GET /api/v1/score                         past reports against what came
 //	GET /api/v1/reclaim                       what is paid for and not used
+//	GET /api/v1/events?from=T, /api/v1/projects
 //	GET /api/v1/openapi.json                  this API, described
 //	GET /metrics, /healthz, /readyz
 package httpapi

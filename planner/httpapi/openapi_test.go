@@ -49,7 +49,7 @@ func (b *book) Events(_ context.Context, f planner.EventFilter) (found []mcloud.
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, e := range b.events {
-		if slices.Contains(f.Kinds, e.Kind) {
+		if len(f.Kinds) == 0 || slices.Contains(f.Kinds, e.Kind) {
 			found = append(found, e)
 		}
 	}
@@ -93,6 +93,7 @@ func whole(t *testing.T) http.Handler {
 	routes = append(routes, httpapi.Route{Pattern: "GET /api/v1/configuration", Serve: func(*http.Request) (any, error) { return map[string]string{"cloud": "test"}, nil }})
 	routes = append(append(routes, httpapi.WhatIfRoutes(p, keeper)...), httpapi.CapacityRoutes(p)...)
 	routes = append(routes, httpapi.MaintenanceRoutes(planner.Caretaker{Cloud: "test", Ledger: ledger, Recorder: ledger, Now: now})...)
+	routes = append(routes, httpapi.EventRoutes(planner.Chronicle{Cloud: "test", Ledger: ledger, Now: now}, now)...)
 	return httpapi.New(httpapi.Options{Planner: p, Routes: routes, Version: "1.2", Now: now, Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "up 1") })})
 }
 
@@ -182,7 +183,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	}
 	queries := map[string]string{
 		"/api/v1/forecast": "?zone=az-a", "/api/v1/chargeback": "?from=2026-11-01&to=2026-11-20", "/api/v1/headroom": "?flavor=m1.small",
-		"/api/v1/headroom/order": "?flavor=m1.small&policy=anti-affinity", "/api/v1/whatif": "?change=add-host+az%3Daz-a&change=delay+name%3Dspring,by%3D30d",
+		"/api/v1/events": "?from=2026-10-01&payload=true", "/api/v1/headroom/order": "?flavor=m1.small&policy=anti-affinity", "/api/v1/whatif": "?change=add-host+az%3Daz-a&change=delay+name%3Dspring,by%3D30d",
 	}
 	// A plan to ask for.
 	for _, path := range []string{"/api/v1/rebalance/plans"} {
