@@ -32,6 +32,9 @@ var forbidden = []struct {
 	{"mcloud/exporters/ovn/ovsdb/...", "mcloud/...", "mcloud/exporters/ovn/ovsdb/...", "a protocol package knows no metric"},
 	{"mcloud/...", "github.com/ClickHouse/...", "mcloud/collector/clickhouse/...", "SQL lives in one package"},
 	{"mcloud/...", "github.com/ceph/go-ceph/...", "mcloud/exporters/ceph/rados/...", "librados is optional and stays behind one interface"},
+	{"mcloud/dashboards/plugin/...", "mcloud/...", "mcloud/dashboards/plugin/gpx_mcloud_planner", "the plugin knows the planner by its HTTP API alone"},
+	{"mcloud/dashboards/plugin/gpx_mcloud_planner", "mcloud/planner/...", "", "the plugin knows the planner by its HTTP API alone"},
+	{"mcloud/...", "github.com/grafana/grafana-plugin-sdk-go/...", "mcloud/dashboards/plugin/...", "the plugin is a program of Grafana's, not a part of ours"},
 	{"mcloud/...", "mcloud/cmd/...", "mcloud/cmd/...", "nobody imports a program"},
 }
 
