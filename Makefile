@@ -10,7 +10,7 @@ BENCH    ?= .
 # Where the series are that forecasts are measured on; the repository holds none.
 DATA     ?= ../shared/data
 
-.PHONY: help build run test check-alerts test-unit test-query test-clickhouse check bench bench-exporter bench-forecast bench-store chaos fuzz lab-up lab-seed lab-down lab-status e2e prepare prepare-test clean
+.PHONY: help build run test check-alerts plugin check-plugin test-unit test-query test-clickhouse check bench bench-exporter bench-forecast bench-store chaos fuzz lab-up lab-seed lab-down lab-status e2e prepare prepare-test clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,17 @@ check-alerts: ## the alerts: promtool checks and runs them, mutants of them, wha
 	@deploy/prepare/prepare alerts
 	CI=true $(GO) test -count=1 -v ./alerts
 	$(GO) test -count=1 -run '^(TestRulesUseWhatIsThere|TestRunbooksNameWhatIsThere|TestCheckFindsWhatIsNotThere)$$' ./cmd/parts
+
+plugin: ## the Grafana plugin, both ends, into dashboards/plugin/dist
+	@deploy/prepare/prepare plugin
+	cd dashboards/plugin && npm ci --no-progress && rm -rf dist && npm run --silent build
+	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 $(GO) build -buildvcs=false -trimpath -ldflags '-s -w' -o dashboards/plugin/dist/gpx_mcloud_planner_linux_amd64 ./dashboards/plugin/gpx_mcloud_planner
+
+check-plugin: ## the Grafana plugin: types, lint, the same bytes from two builds, its editors in Chromium, its back end
+	@deploy/prepare/prepare plugin-test
+	cd dashboards/plugin && npm ci --no-progress && npm run --silent typecheck && npm run --silent lint && npm run --silent reproducible && npm run --silent test
+	$(GO) vet ./dashboards/plugin/...
+	CI=true $(GO) test -count=1 ./dashboards/plugin/...
 
 test-unit: ## what needs neither root nor a lab
 	@deploy/prepare/prepare unit

@@ -99,3 +99,12 @@ func TestChoices(t *testing.T) {
 		t.Error(c.Views)
 	}
 }
+
+// TestChoicesFile: the front end's tests compare its lists with the file.
+func TestChoicesFile(t *testing.T) {
+	raw, err := json.MarshalIndent(choices(), "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "choices", append(raw, '\n'))
+}

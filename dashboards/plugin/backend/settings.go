@@ -156,7 +156,7 @@ func (k *keystoneSettings) check(secrets map[string]string) error {
 // address checks a URL; it may have a path and nothing behind that.
 func address(name, text string) (string, error) {
 	if strings.TrimSpace(text) == "" {
-		return "", wrongSettings("%s is missing; write for example http://planner:9096", name)
+		return "", wrongSettings("%s is missing; write for example http://planner:9197", name)
 	}
 	u, err := url.Parse(strings.TrimSpace(text))
 	switch {

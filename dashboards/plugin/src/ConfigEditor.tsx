@@ -26,7 +26,7 @@ export function ConfigEditor({ options, onOptionsChange }: Props) {
     <>
       <FieldSet label="Planner">
         <InlineField label="URL" labelWidth={labelWidth} tooltip="Of mCloud's planner, not of the collector; Grafana's server asks it, not the browser">
-          <Input id="url" width={width} placeholder="http://planner:9096" value={options.url ?? ''} onChange={(e) => onOptionsChange({ ...options, url: e.currentTarget.value })} />
+          <Input id="url" width={width} placeholder="http://planner:9197" value={options.url ?? ''} onChange={(e) => onOptionsChange({ ...options, url: e.currentTarget.value })} />
         </InlineField>
         <InlineField label="Timeout" labelWidth={labelWidth} tooltip="Seconds that an answer may take, 1 to 300">
           <Input

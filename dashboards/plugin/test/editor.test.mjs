@@ -39,7 +39,7 @@ before(async () => {
   await new Promise((done) => server.listen(0, '127.0.0.1', done));
   browser = await puppeteer.launch({ executablePath: chromium, headless: true, args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'], protocolTimeout: 120000 });
   page = await browser.newPage();
-  page.setDefaultTimeout(30000);
+  page.setDefaultTimeout(10000);
   await page.setViewport({ width: 1400, height: 1000 });
   page.on('pageerror', (error) => wrong.push(String(error)));
   await page.goto(`http://127.0.0.1:${server.address().port}/`, { timeout: 60000 });

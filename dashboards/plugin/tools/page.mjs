@@ -11,6 +11,8 @@ export async function page(root, to) {
     format: 'iife',
     target: 'es2022',
     platform: 'browser',
+    // Node's way of importing CommonJS hides the default of these.
+    alias: { 'react-use/lib': 'react-use/esm' },
     define: { 'process.env.NODE_ENV': '"development"', global: 'window', process: '{"env":{}}' },
     loader: { '.svg': 'dataurl', '.png': 'dataurl', '.woff': 'dataurl', '.woff2': 'dataurl', '.ttf': 'dataurl', '.gif': 'dataurl' },
     logLevel: 'error',
