@@ -34,14 +34,22 @@ check-alerts: ## the alerts: promtool checks and runs them, mutants of them, wha
 	CI=true $(GO) test -count=1 -v ./alerts
 	$(GO) test -count=1 -run '^(TestRulesUseWhatIsThere|TestRunbooksNameWhatIsThere|TestCheckFindsWhatIsNotThere)$$' ./cmd/parts
 
+# npm's packages, anew when the list of them has changed.
+PLUGIN_PACKAGES := dashboards/plugin/node_modules/.installed
+$(PLUGIN_PACKAGES): dashboards/plugin/package-lock.json
+	@cd dashboards/plugin && npm ci --no-progress --prefer-offline || { echo "npm could not install the packages of dashboards/plugin/package-lock.json: its message is above; see where npm fetches from (npm config get registry) and whether that answers" >&2; exit 1; }
+	@touch $@
+
 plugin: ## the Grafana plugin, both ends, into dashboards/plugin/dist
 	@deploy/prepare/prepare plugin
-	cd dashboards/plugin && npm ci --no-progress && rm -rf dist && npm run --silent build
+	@$(MAKE) --no-print-directory $(PLUGIN_PACKAGES)
+	cd dashboards/plugin && rm -rf dist && npm run --silent build
 	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 $(GO) build -buildvcs=false -trimpath -ldflags '-s -w' -o dashboards/plugin/dist/gpx_mcloud_planner_linux_amd64 ./dashboards/plugin/gpx_mcloud_planner
 
 check-plugin: ## the Grafana plugin: types, lint, the same bytes from two builds, its editors in Chromium, its back end
 	@deploy/prepare/prepare plugin-test
-	cd dashboards/plugin && npm ci --no-progress && npm run --silent typecheck && npm run --silent lint && npm run --silent reproducible && npm run --silent test
+	@$(MAKE) --no-print-directory $(PLUGIN_PACKAGES)
+	cd dashboards/plugin && npm run --silent typecheck && npm run --silent lint && npm run --silent reproducible && npm run --silent test
 	$(GO) vet ./dashboards/plugin/...
 	CI=true $(GO) test -count=1 ./dashboards/plugin/...
 
