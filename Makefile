@@ -10,7 +10,7 @@ BENCH    ?= .
 # Where the series are that forecasts are measured on; the repository holds none.
 DATA     ?= ../shared/data
 
-.PHONY: help build run test check-alerts plugin check-plugin test-unit test-query test-clickhouse check bench bench-exporter bench-forecast bench-store chaos fuzz lab-up lab-seed lab-down lab-status e2e prepare prepare-test clean
+.PHONY: help build run test check-alerts plugin check-plugin test-unit test-query test-clickhouse check bench bench-exporter bench-forecast bench-panels bench-store chaos fuzz lab-up lab-seed lab-down lab-status e2e prepare prepare-test clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,10 @@ bench-exporter: ## the exporter against a simulated cloud of full size: calls, t
 	@mkdir -p bin
 	$(GO) build -buildvcs=false -o bin/bench-exporter ./cmd/bench-exporter
 	bin/bench-exporter $(ARGS)
+
+bench-panels: build ## how long the panels take on a demo of 2,000 hosts, one at a time and six (ARGS="-hosts 200"; -url http://host:9090 asks yours)
+	$(GO) build -buildvcs=false -o bin/bench-panels ./cmd/bench-panels
+	bin/bench-panels $(ARGS)
 
 bench-store: ## the store beside Prometheus's own TSDB: remote write, memory, disk, long queries (ARGS="-only disk")
 	@deploy/prepare/prepare unit

@@ -23,30 +23,36 @@ import (
 // runDemo runs the product against a simulated cloud, whose past is filled in
 // at the first start. What the simulated cloud needs to be watched is written as
 // a configuration beside its data, so that mcloud-plan can be given it.
-func runDemo(cmd *cobra.Command, s *settings.Settings) error {
+func runDemo(cmd *cobra.Command, s *settings.Settings, size demoSize) error {
 	logger, err := s.Logger(os.Stderr)
 	if err != nil {
 		return err
 	}
 	if s.DataDir == "" {
-		s.DataDir = filepath.Join("data", "demo")
+		s.DataDir = filepath.Join("data", size.dir())
 	}
 	dir, err := filepath.Abs(s.DataDir)
 	if err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
 	events := make(chan []mcloud.Event, 64)
-	cloud, err := sim.New(sim.Options{Dir: filepath.Join(dir, "sim"), Name: "demo", Logger: logger, Events: func(e []mcloud.Event) {
+	options := size.options()
+	options.Dir, options.Name, options.Logger = filepath.Join(dir, "sim"), "demo", logger
+	options.Events = func(e []mcloud.Event) {
 		select {
 		case events <- e:
 		default:
 			logger.Warn("events of the simulated cloud dropped: the store has been away for long", "events", len(e))
 		}
-	}})
+	}
+	if size.hosts >= manyHosts {
+		logger.Info("building the simulated cloud, which takes a while", "hosts", options.Hosts, "servers", options.Servers, "volumes", options.Volumes, "days", options.Days)
+	}
+	cloud, err := sim.New(options)
 	if err != nil {
 		return err
 	}
-	f, mons, err := demoConfig(cloud, dir)
+	f, mons, err := demoConfig(cloud, dir, size.pace())
 	if err == nil {
 		err = s.Apply(&f)
 	}
@@ -54,7 +60,7 @@ func runDemo(cmd *cobra.Command, s *settings.Settings) error {
 		return errors.Join(err, cloud.Close())
 	}
 	store := parts.NewStore(f, logger)
-	group, err := demoGroup(f, cloud, mons, store, events, logger)
+	group, err := demoGroup(f, cloud, mons, store, events, size.pace(), logger)
 	if err != nil {
 		return errors.Join(err, cloud.Close())
 	}
@@ -63,7 +69,7 @@ func runDemo(cmd *cobra.Command, s *settings.Settings) error {
 
 // demoGroup has the parts of everything, but those that look at the cloud wait
 // until its past is stored: the store takes no look that is older than its last.
-func demoGroup(f config.File, cloud *sim.Cloud, mons map[string]sim.Mon, store *parts.Store, events <-chan []mcloud.Event, logger *slog.Logger) (*parts.Group, error) {
+func demoGroup(f config.File, cloud *sim.Cloud, mons map[string]sim.Mon, store *parts.Store, events <-chan []mcloud.Event, p pace, logger *slog.Logger) (*parts.Group, error) {
 	open := func(c config.CephCluster) (ceph.Mon, error) { return mons[c.Name], nil }
 	simulated := parts.Part{Name: "cloud", Ready: cloud.Ready(), URL: func() string { return cloud.Endpoints().URL }, Run: cloud.Run}
 	poster, err := parts.Poster(f)
@@ -72,14 +78,14 @@ func demoGroup(f config.File, cloud *sim.Cloud, mons map[string]sim.Mon, store *
 	}
 	past := newBackfill(cloud, store, f, logger)
 	return everything(f, store, open, logger, func(list []parts.Part) []parts.Part {
-		for i, p := range list {
-			switch p.Name {
+		for i, part := range list {
+			switch part.Name {
 			case "exporter":
-				list[i].Run = after(past.done, p.Run)
+				list[i].Run = after(past.done, part.Run)
 			case "planner":
 				list[i].Run = after(past.done, func(ctx context.Context) error {
-					firstLooks(ctx, store, f.Cloud)
-					return p.Run(ctx)
+					firstLooks(ctx, store, f.Cloud, p.first)
+					return part.Run(ctx)
 				})
 			}
 		}
@@ -104,8 +110,8 @@ func after(first <-chan struct{}, run func(context.Context) error) func(context.
 
 // firstLooks waits until the exporter's first looks are stored, but not for
 // ever: a plan made before them would say that nothing is known.
-func firstLooks(ctx context.Context, store *parts.Store, cloud string) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+func firstLooks(ctx context.Context, store *parts.Store, cloud string, most time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	for _, kind := range []mcloud.Kind{mcloud.KindProvider, mcloud.KindOSD, mcloud.KindCephPool, mcloud.KindCephCluster} {
 		for ctx.Err() == nil {
@@ -152,7 +158,7 @@ const demoHeader = `# Written by mcloud run --demo at each start; for example
 `
 
 // demoConfig describes the simulated cloud as mcloud.yaml would.
-func demoConfig(cloud *sim.Cloud, dir string) (config.File, map[string]sim.Mon, error) {
+func demoConfig(cloud *sim.Cloud, dir string, p pace) (config.File, map[string]sim.Mon, error) {
 	e := cloud.Endpoints()
 	if err := cloud.WriteClouds(filepath.Join(dir, "clouds.yaml")); err != nil {
 		return config.File{}, nil, err
@@ -161,7 +167,7 @@ func demoConfig(cloud *sim.Cloud, dir string) (config.File, map[string]sim.Mon, 
 		return config.File{}, nil, err
 	}
 	text := demoHeader + "cloud: " + e.Cloud + "\ndata_dir: .\n" +
-		"openstack: {clouds_file: clouds.yaml, cloud: " + e.Cloud + ", apply_cloud: " + e.Cloud + ", period: 15s}\n" +
+		"openstack: {clouds_file: clouds.yaml, cloud: " + e.Cloud + ", apply_cloud: " + e.Cloud + ", period: " + seconds(p.look) + "}\n" +
 		"ovn: {northbound: \"" + e.NB + "\", southbound: \"" + e.SB + "\"}\n"
 	mons := map[string]sim.Mon{}
 	text += "ceph:\n"
@@ -173,7 +179,7 @@ func demoConfig(cloud *sim.Cloud, dir string) (config.File, map[string]sim.Mon, 
 	for _, h := range e.Hosts {
 		text += fmt.Sprintf("  - {host: %s, sockets: [%q]}\n", h.Name, h.Sockets)
 	}
-	text += demoPlanner
+	text += fmt.Sprintf("collector: {scrape_interval: %s}\nplanner:\n  interval: %s\n", seconds(p.scrape), seconds(p.plan)) + demoPlanner
 	path := filepath.Join(dir, "mcloud.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return config.File{}, nil, err
@@ -182,10 +188,9 @@ func demoConfig(cloud *sim.Cloud, dir string) (config.File, map[string]sim.Mon, 
 	return f, mons, err
 }
 
-const demoPlanner = `collector: {scrape_interval: 5s}
-planner:
-  interval: 30s
-  compute:
+func seconds(d time.Duration) string { return fmt.Sprintf("%.0fs", d.Seconds()) }
+
+const demoPlanner = `  compute:
     lead_time: 8w
     isolated_aggregates: true
     host: {name: "compute host, 2 × 32 cores", vcpus: 128, memory: 1024GiB, disk: 3600GiB, price: "14000", currency: EUR}

@@ -13,6 +13,7 @@ import (
 
 func runCommand(s *settings.Settings) *cobra.Command {
 	var demo bool
+	var size demoSize
 	command := &cobra.Command{
 		Use:   "run",
 		Short: "Run everything on this machine: exporter, collector, store and planner",
@@ -20,17 +21,23 @@ func runCommand(s *settings.Settings) *cobra.Command {
 embedded store (or the ClickHouse server that store.url names) and the planner.
 
 With --demo it watches a simulated cloud of 3 zones, 60 hosts, 2,000 servers and
-four Ceph clusters, with 180 days of history.`,
+four Ceph clusters, with 180 days of history. --demo.hosts makes it larger: 2000 is
+60,000 servers, 100,000 volumes and four clusters of 1,000 OSDs, which is there after
+some minutes and takes some gigabytes of memory.`,
 		Example: `  mcloud run --demo
+  mcloud run --demo --demo.hosts 2000 --demo.days 14
   mcloud run --config mcloud.yaml
   mcloud run --config mcloud.yaml --collector.listen 0.0.0.0:9090`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := size.check(cmd, demo); err != nil {
+				return err
+			}
 			if demo {
 				if s.Config != "" && cmd.Flags().Changed("config") {
 					return errors.New("--demo and --config, one of them")
 				}
-				return runDemo(cmd, s)
+				return runDemo(cmd, s, size)
 			}
 			f, logger, err := load(s)
 			if err != nil {
@@ -44,6 +51,7 @@ four Ceph clusters, with 180 days of history.`,
 		},
 	}
 	command.Flags().BoolVar(&demo, "demo", false, "watch a simulated cloud")
+	size.flags(command)
 	return command
 }
 

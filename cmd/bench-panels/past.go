@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb"
+)
+
+// blockSpan is how long a block of the hot storage is.
+const blockSpan = 2 * time.Hour
+
+// age makes the collector one that has run for o.past: it is stopped, what it has by now
+// is written as blocks before its first sample, and it is started again.
+func (c *collector) age(ctx context.Context, o options, boards []board) error {
+	progress("reading all series")
+	all, err := c.samples(ctx, `{__name__!=""}`)
+	if err != nil {
+		return fmt.Errorf("all series: %w", err)
+	}
+	counters, err := c.counters(ctx)
+	if err != nil {
+		return err
+	}
+	c.stop()
+	hot := filepath.Join(c.data, "collector", "hot")
+	since, err := wholeSince(hot)
+	if err != nil {
+		return err
+	}
+	began, written := time.Now(), 0
+	for from := since.Add(-o.past); from.Before(since); {
+		to := from.Truncate(blockSpan).Add(blockSpan)
+		if to.After(since) {
+			to = since
+		}
+		progress("writing %d series from %s to %s", len(all), from.Format("15:04"), to.Format("15:04"))
+		n, err := writeBlock(ctx, hot, all, counters, since, from, to, o)
+		if err != nil {
+			return fmt.Errorf("the past: %w", err)
+		}
+		written += n
+		from = to
+	}
+	// Or the collector asks the store for all that is before.
+	if err := os.Remove(filepath.Join(hot, "whole-since")); err != nil {
+		return err
+	}
+	progress("")
+	fmt.Printf("%s of %d series written into the hot storage: %.1f million samples in %s\n", hours(o.past), len(all), float64(written)/1e6, seconds(time.Since(began)))
+	if err := c.start(ctx); err != nil {
+		return err
+	}
+	fmt.Printf("the collector answers again after %s\n", seconds(c.took))
+	return c.waitForPanels(ctx, o, boards)
+}
+
+// wholeSince is from when on the collector has samples of its own.
+func wholeSince(hot string) (time.Time, error) {
+	text, err := os.ReadFile(filepath.Join(hot, "whole-since"))
+	if errors.Is(err, os.ErrNotExist) {
+		return time.Time{}, fmt.Errorf("%s has a past already: -past 0 takes it as it is", hot)
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	return time.Parse(time.RFC3339Nano, strings.TrimSpace(string(text)))
+}
+
+// counters are the names of what only grows.
+func (c *collector) counters(ctx context.Context) (map[string]bool, error) {
+	status, body, err := c.get(ctx, "/api/v1/metadata")
+	if err != nil || status != http.StatusOK {
+		return nil, fmt.Errorf("metadata: HTTP %d: %w", status, err)
+	}
+	var got struct {
+		Data map[string][]struct{ Type string }
+	}
+	if err := json.Unmarshal(body, &got); err != nil {
+		return nil, fmt.Errorf("metadata: %w", err)
+	}
+	names := map[string]bool{}
+	for name, of := range got.Data {
+		if len(of) == 0 {
+			continue
+		}
+		switch of[0].Type {
+		case "counter":
+			names[name] = true
+		case "histogram", "summary":
+			names[name+"_bucket"], names[name+"_sum"], names[name+"_count"] = true, true, true
+		}
+	}
+	return names, nil
+}
+
+// writeBlock writes one block of [from, to).
+func writeBlock(ctx context.Context, hot string, all []sample, counters map[string]bool, since, from, to time.Time, o options) (written int, err error) {
+	// The writer takes samples that are up to half of its span older than the newest;
+	// series come here one after the other.
+	w, err := tsdb.NewBlockWriter(slog.New(slog.DiscardHandler), hot, 2*blockSpan.Milliseconds())
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	app := w.Appender(ctx)
+	pending := 0
+	for i, s := range all {
+		n, err := appendPast(app, s, counters[s.Metric[labels.MetricName]], uint64(i), since, from, to, o)
+		if err != nil {
+			return written, err
+		}
+		written += n
+		if pending += n; pending > 200_000 {
+			if err := app.Commit(); err != nil {
+				return written, err
+			}
+			app, pending = w.Appender(ctx), 0
+		}
+		if i%1000 == 0 && ctx.Err() != nil {
+			return written, errors.Join(ctx.Err(), app.Rollback())
+		}
+	}
+	if err := app.Commit(); err != nil {
+		return written, err
+	}
+	_, err = w.Flush(ctx)
+	return written, err
+}
+
+// appendPast makes a past of a series: a counter grows to its value, with a rate of its
+// own; of a measured value every tenth sample is another one; what is 0 or 1 was so.
+func appendPast(app storage.Appender, s sample, counter bool, seed uint64, since, from, to time.Time, o options) (int, error) {
+	set := labels.FromMap(s.Metric)
+	// By series and block, so that it does not matter which is written first.
+	r := rand.New(rand.NewPCG(seed, uint64(from.Unix())))
+	var ref storage.SeriesRef
+	var err error
+	n, was := 0, s.Value.v
+	steady := was == 0 || was == 1 || math.IsNaN(was)
+	whole := was == math.Trunc(was)
+	offset := time.Duration(seed%1000) * time.Millisecond
+	for t := from.Truncate(o.step).Add(offset); t.Before(to.Add(-time.Second)); t = t.Add(o.step) {
+		if t.Before(from) {
+			continue
+		}
+		v := was
+		switch {
+		case steady:
+		case counter:
+			v = s.Value.v * (1 - 0.5*float64(since.Sub(t))/float64(o.past))
+		case r.IntN(10) == 0:
+			was = s.Value.v * (1 + 0.02*r.Float64() - 0.01)
+			v = was
+		}
+		if whole {
+			v = math.Round(v)
+		}
+		if ref, err = app.Append(ref, set, t.UnixMilli(), v); err != nil {
+			return n, fmt.Errorf("%s: %w", set, err)
+		}
+		n++
+	}
+	return n, nil
+}
