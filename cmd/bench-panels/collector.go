@@ -166,7 +166,8 @@ func startDemo(ctx context.Context, o options) (*collector, error) {
 
 func (c *collector) logFile() string { return filepath.Join(filepath.Dir(c.data), "mcloud.log") }
 
-// start starts the demo and waits until the collector answers.
+// start starts the demo and waits until the exporter is scraped, which it is not before the
+// past is stored.
 func (c *collector) start(ctx context.Context) error {
 	if err := os.MkdirAll(c.data, 0o750); err != nil {
 		return err
@@ -193,6 +194,12 @@ func (c *collector) start(ctx context.Context) error {
 		n, there := c.number(ctx, "vector(1)")
 		return there && n == 1, "the collector does not answer yet"
 	})
+	if err == nil {
+		err = c.until(ctx, 45*time.Minute, func() (bool, string) {
+			n, there := c.number(ctx, `min(up{job="exporter"})`)
+			return there && n == 1, "the cloud is not looked at yet: its past is being told"
+		})
+	}
 	c.took = time.Since(began)
 	return err
 }
@@ -268,7 +275,7 @@ func (c *collector) waitForPanels(ctx context.Context, o options, boards []board
 		return len(left) == 0, fmt.Sprintf("%d of %d panel queries have no data yet: %s", len(left), all, strings.Join(left, "; "))
 	})
 	if err == nil {
-		fmt.Printf("all panels have data %s after the collector answered, which it did after %s\n", seconds(time.Since(began)), seconds(c.took))
+		fmt.Printf("all panels have data %s after the exporter was there, which it was after %s\n", seconds(time.Since(began)), seconds(c.took))
 		return nil
 	}
 	if errors.Is(err, context.Canceled) || all == 0 || len(left) > all/10 {

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
@@ -63,7 +64,7 @@ func (c *collector) age(ctx context.Context, o options, boards []board) error {
 	if err := c.start(ctx); err != nil {
 		return err
 	}
-	fmt.Printf("the collector answers again after %s\n", seconds(c.took))
+	fmt.Printf("the exporter is there again after %s\n", seconds(c.took))
 	return c.waitForPanels(ctx, o, boards)
 }
 
@@ -118,7 +119,7 @@ func writeBlock(ctx context.Context, hot string, all []sample, counters map[stri
 	app := w.Appender(ctx)
 	pending := 0
 	for i, s := range all {
-		n, err := appendPast(app, s, counters[s.Metric[labels.MetricName]], uint64(i), since, from, to, o)
+		n, err := appendPast(app, s, counters[s.Metric[model.MetricNameLabel]], uint64(i), since, from, to, o)
 		if err != nil {
 			return written, err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -111,11 +112,12 @@ func (n *network) state(chassis *model.Chassis) (s unixctl.State) {
 	n.cloud.With(func(w *model.World) {
 		s.Uptime = w.Now.Sub(w.Config.Start).Seconds()
 		if h := w.Host(chassis.Hostname); h != nil {
-			for _, server := range w.Ports() {
-				if server.Host == h {
+			for _, server := range h.Servers {
+				if server.Port != nil {
 					s.Taps = append(s.Taps, "tap"+server.Port.ID[:11])
 				}
 			}
+			slices.Sort(s.Taps)
 		}
 		s.Flows = 30 + 14*len(s.Taps)
 	})
