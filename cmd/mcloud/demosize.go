@@ -18,9 +18,9 @@ const (
 	// fewestDays of the past are enough for the planner to see a trend.
 	fewestDays = 7
 	// socketHosts is on how many hosts of a large demo the control sockets of OVS and OVN
-	// are served. Each is a listener of this process, and a source of the exporter, which
-	// in a cloud run on the hosts themselves.
-	socketHosts = usualHosts
+	// are served. Each is a listener of this process, and asked by the exporter, many of which
+	// in a cloud run on the hosts themselves. Of each Ceph cluster one host has 24 OSDs.
+	socketHosts, cephSocketHosts = usualHosts, 1
 )
 
 // demoSize is how large the simulated cloud of the demo is, and how long its past.
@@ -71,7 +71,7 @@ func (d demoSize) options() sim.Options {
 	o.Volumes = min(50*d.hosts, 200_000)
 	o.OSDs = min(max(18, d.hosts/2), 1000) // of each cluster
 	if d.hosts >= manyHosts {
-		o.SocketHosts = socketHosts
+		o.SocketHosts, o.CephSocketHosts = socketHosts, cephSocketHosts
 	}
 	return o
 }

@@ -35,8 +35,8 @@ func TestDemoSize(t *testing.T) {
 		{"", sim.Options{Days: 180}, "demo", usual},
 		{"--demo.days=3", sim.Options{Days: 3}, "demo", usual},
 		{"--demo.hosts=6", sim.Options{Days: 180, Hosts: 6, Servers: 180, Projects: 40, Volumes: 300, OSDs: 18, Ports: 360}, "demo-6", usual},
-		{"--demo.hosts=2000", sim.Options{Days: 7, Hosts: 2000, Servers: 60_000, Projects: 500, Volumes: 100_000, OSDs: 1000, Ports: 120_000, SocketHosts: 60}, "demo-2000", large},
-		{"--demo.hosts=5000 --demo.days=2", sim.Options{Days: 2, Hosts: 5000, Servers: 150_000, Projects: 1250, Volumes: 200_000, OSDs: 1000, Ports: 300_000, SocketHosts: 60}, "demo-5000", large},
+		{"--demo.hosts=2000", sim.Options{Days: 7, Hosts: 2000, Servers: 60_000, Projects: 500, Volumes: 100_000, OSDs: 1000, Ports: 120_000, SocketHosts: 60, CephSocketHosts: 1}, "demo-2000", large},
+		{"--demo.hosts=5000 --demo.days=2", sim.Options{Days: 2, Hosts: 5000, Servers: 150_000, Projects: 1250, Volumes: 200_000, OSDs: 1000, Ports: 300_000, SocketHosts: 60, CephSocketHosts: 1}, "demo-5000", large},
 	} {
 		d, err := sized(t, true, strings.Fields(c.args)...)
 		if err != nil {
@@ -45,7 +45,7 @@ func TestDemoSize(t *testing.T) {
 		got := d.options()
 		got.Events = nil
 		if got.Hosts != c.want.Hosts || got.Servers != c.want.Servers || got.Projects != c.want.Projects || got.Volumes != c.want.Volumes || got.OSDs != c.want.OSDs ||
-			got.Ports != c.want.Ports || got.Days != c.want.Days || got.SocketHosts != c.want.SocketHosts {
+			got.Ports != c.want.Ports || got.Days != c.want.Days || got.SocketHosts != c.want.SocketHosts || got.CephSocketHosts != c.want.CephSocketHosts {
 			t.Errorf("%s: %+v, want %+v", c.args, got, c.want)
 		}
 		if d.dir() != c.dir || d.pace() != c.pace {

@@ -67,6 +67,9 @@ type Options struct {
 	// each cluster. 0 is all. A daemon's socket is only reached on its own host,
 	// so an exporter sees those of one.
 	SocketHosts int
+	// CephSocketHosts is it for Ceph's daemons, where it is not the same: a CRUSH host has
+	// more of them than a chassis has. 0 is SocketHosts.
+	CephSocketHosts int
 
 	// Events takes what happens in the cloud while it runs, as notifications
 	// would tell it, in order; nil for nobody. It is called from Run.
@@ -130,7 +133,7 @@ func New(o Options) (*Cloud, error) {
 		mon.Latency, mon.PerThousand = o.Latency, o.PerThousand
 		c.mons = append(c.mons, mon)
 	}
-	c.sockets = ceph.NewSockets(c, filepath.Join(o.Dir, "ceph"), o.SocketHosts, clusters...)
+	c.sockets = ceph.NewSockets(c, filepath.Join(o.Dir, "ceph"), o.CephSocketHosts, clusters...)
 	if c.network, err = newNetwork(c); err != nil {
 		return nil, errors.Join(err, c.listener.Close())
 	}
@@ -165,6 +168,9 @@ func (o Options) complete() Options {
 	}
 	if o.Speed == 0 {
 		o.Speed = 1
+	}
+	if o.CephSocketHosts == 0 {
+		o.CephSocketHosts = o.SocketHosts
 	}
 	if o.Building == 0 {
 		o.Building = 2 * time.Second
