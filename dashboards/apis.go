@@ -22,8 +22,8 @@ func apis() *page {
 		WithPanel(graph("Failed within six hours", "Burning six times too fast pages.", "percentunit", series(`mcloud_api_error_ratio_6h{cloud=~"$cloud"} or vector(0)`, "{{service}}")).Thresholds(warnAbove(0.03))).
 		WithPanel(graph("Failed within three days", "At 0.5 % the budget is just spent.", "percentunit", series(`mcloud_api_error_ratio_3d{cloud=~"$cloud"} or vector(0)`, "{{service}}")).Thresholds(warnAbove(0.005)))
 	b.WithRow(row("Behind the APIs")).
-		WithPanel(graph("Nova's services up", "By kind.", "short", series(`sum by (binary) (openstack_nova_service_up{cloud=~"$cloud"})`, "{{binary}}"))).
+		WithPanel(graph("Nova's services up", "By kind.", "short", series(`sum by (binary) (mcloud_nova_services_up{cloud=~"$cloud"})`, "{{binary}}"))).
 		WithPanel(graph("Cinder's services up", "By kind.", "short", series(`sum by (binary) (openstack_cinder_service_up{cloud=~"$cloud"})`, "{{binary}}"))).
-		WithPanel(graph("Neutron's agents alive", "By kind.", "short", series(`sum by (type) (openstack_neutron_agent_up{cloud=~"$cloud"})`, "{{type}}")))
+		WithPanel(graph("Neutron's agents alive", "By kind.", "short", series(`sum by (type) (mcloud_neutron_agents_up{cloud=~"$cloud"})`, "{{type}}")))
 	return b
 }

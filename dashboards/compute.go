@@ -21,8 +21,8 @@ func compute() *page {
 		WithPanel(ratio("Allocated of capacity", "Placement's allocations as a share of (total − reserved) × ratio.", series(`mcloud_zone_allocated_units{cloud=~"$cloud",zone=~"$zone"} / mcloud_zone_allocatable_units`, "{{zone}} {{resource_class}}"))).
 		WithPanel(ratio("CPU really used", "Mean of the hosts' use, by the exporter on them.", series(`mcloud_zone_cpu_used_ratio{cloud=~"$cloud",zone=~"$zone"}`, "{{zone}}"))).
 		WithPanel(bars("Fullest hosts", "The ten hosts with the most of their vCPUs allocated.", "percentunit", `topk(10, mcloud_host_allocated_ratio{cloud=~"$cloud",zone=~"$zone",resource_class="VCPU"})`, "{{host}}", full()).DataLinks(to("mcloud-hosts", "The host", "host", "host"))).
-		WithPanel(graph("Hosts up", "Compute hosts that report, by zone.", "short", series(`sum by (zone) (openstack_nova_service_up{cloud=~"$cloud",zone=~"$zone",binary="nova-compute"})`, "{{zone}}"))).
-		WithPanel(graph("Nova's services up", "Conductors, schedulers and others that report.", "short", series(`sum by (binary) (openstack_nova_service_up{cloud=~"$cloud",binary!="nova-compute"})`, "{{binary}}"))).
+		WithPanel(graph("Hosts up", "Compute hosts that report, by zone.", "short", series(`sum by (zone) (mcloud_nova_services_up{cloud=~"$cloud",zone=~"$zone",binary="nova-compute"})`, "{{zone}}"))).
+		WithPanel(graph("Nova's services up", "Conductors, schedulers and others that report.", "short", series(`sum by (binary) (mcloud_nova_services_up{cloud=~"$cloud",binary!="nova-compute"})`, "{{binary}}"))).
 		WithPanel(bars("Aggregates", "Hosts in each host aggregate.", "short", `openstack_nova_aggregate_hosts{cloud=~"$cloud"}`, "{{name}}", plain()))
 	return b
 }

@@ -48,8 +48,8 @@ func board(uid, title, about string, variables ...*dashboard.QueryVariableBuilde
 		Link(dashboard.NewDashboardLinkBuilder("mCloud").Type(dashboard.DashboardLinkTypeDashboards).Tags([]string{"mcloud"}).
 			AsDropdown(true).IncludeVars(true).KeepTime(true)).
 		Annotation(mark("Pages", "red", `count by (alertname) (ALERTS{alertstate="firing",severity="page"})`, "{{alertname}} pages")).
-		Annotation(mark("Hosts enabled or disabled", "blue", `changes(openstack_nova_service_enabled{binary="nova-compute"}[2m]) > 0`, "{{host}} was enabled or disabled")).
-		Annotation(mark("OSDs up or down", "purple", `changes(ceph_osd_up[2m]) > 0`, "{{ceph_daemon}} of {{cluster}} went up or down"))
+		Annotation(mark("Hosts enabled or disabled", "blue", `mcloud_host_switched`, "{{host}} was enabled or disabled")).
+		Annotation(mark("OSDs up or down", "purple", `mcloud_osd_switched`, "{{ceph_daemon}} of {{cluster}} went up or down"))
 	for _, v := range variables {
 		b.WithVariable(v)
 	}

@@ -15,14 +15,14 @@ func osds() *page {
 		WithPanel(ratio("Spread", "Least, mean and most of each class; what is above the mean is room that nobody has.", series(`ceph_crush_class_utilization_ratio{cluster=~"$cluster",stat=~"min|mean|max"}`, "{{cluster}} {{device_class}} {{stat}}"))).
 		WithPanel(graph("Placement groups on an OSD", "Least, mean and most of each class.", "short", series(`ceph_crush_class_pgs{cluster=~"$cluster",stat=~"min|mean|max"}`, "{{cluster}} {{device_class}} {{stat}}")))
 	b.WithRow(row("Speed")).
-		WithPanel(graph("Commit latency", "The ten slowest, as the OSDs tell the manager.", "ms", series(`topk(10, ceph_osd_commit_latency_ms{cluster=~"$cluster"})`, "{{cluster}} {{ceph_daemon}}"))).
+		WithPanel(graph("Commit latency", "The ten slowest, as the OSDs tell the manager.", "ms", series(`topk(10, ceph_osd_commit_latency_ms{cluster=~"$cluster"})`, "{{cluster}} {{ceph_daemon}}")).Interval(coarse)).
 		WithPanel(graph("Heartbeats", "Round trip between datacentres, over the public (front) and the cluster (back) network.", "s", series(`max by (cluster, from_datacenter, to_datacenter, interface) (ceph_heartbeat_rtt_seconds{cluster=~"$cluster"})`, "{{cluster}} {{from_datacenter}}–{{to_datacenter}} {{interface}}"))).
-		WithPanel(graph("Blocking", "Placement groups that wait for the OSD to peer, the ten worst.", "short", series(`topk(10, ceph_osd_blocking_pgs{cluster=~"$cluster"})`, "{{cluster}} {{ceph_daemon}}")))
+		WithPanel(graph("Blocking", "Placement groups that wait for the OSD to peer, the ten worst.", "short", series(`topk(10, ceph_osd_blocking_pgs{cluster=~"$cluster"})`, "{{cluster}} {{ceph_daemon}}")).Interval(coarse))
 	b.WithRow(row("By the daemons")).
 		WithPanel(graph("Read latency by class", "Mean of the client reads.", "s", series(`mcloud_osd_read_latency_seconds{cluster=~"$cluster"}`, "{{cluster}} {{device_class}}"))).
 		WithPanel(graph("Write latency by class", "Mean of the client writes.", "s", series(`mcloud_osd_write_latency_seconds{cluster=~"$cluster"}`, "{{cluster}} {{device_class}}"))).
-		WithPanel(graph("Slowest writers", "Mean latency of client writes, the ten slowest OSDs.", "s", series(`topk(10, rate(ceph_osd_op_w_latency_sum{cluster=~"$cluster"}[$__rate_interval]) / (rate(ceph_osd_op_w_latency_count[$__rate_interval]) > 0))`, "{{cluster}} {{ceph_daemon}}"))).
-		WithPanel(graph("Client operations", "Per second, the ten busiest OSDs.", "ops", series(`topk(10, rate(ceph_osd_op{cluster=~"$cluster"}[$__rate_interval]))`, "{{cluster}} {{ceph_daemon}}"))).
+		WithPanel(graph("Slowest writers", "Mean latency of client writes, the ten slowest OSDs.", "s", series(`topk(10, rate(ceph_osd_op_w_latency_sum{cluster=~"$cluster"}[$__rate_interval]) / (rate(ceph_osd_op_w_latency_count[$__rate_interval]) > 0))`, "{{cluster}} {{ceph_daemon}}")).Interval(coarse)).
+		WithPanel(graph("Client operations", "Per second, the ten busiest OSDs.", "ops", series(`topk(10, rate(ceph_osd_op{cluster=~"$cluster"}[$__rate_interval]))`, "{{cluster}} {{ceph_daemon}}")).Interval(coarse)).
 		WithPanel(state("Sockets silent", "Daemons on the exporters' hosts that do not answer: dead or frozen.", `count(ceph_daemon_socket_up{cluster=~"$cluster"} == 0) or vector(0)`, "none", alarmAbove(1)).Span(8).Height(9)).
 		WithPanel(graph("Requests reported slow", "By daemon, as it tells the manager.", "short", series(`ceph_daemon_health_metrics{cluster=~"$cluster",type="SLOW_OPS"} or vector(0)`, "{{ceph_daemon}}")))
 	return b

@@ -28,6 +28,10 @@ func newest() *common.ReduceDataOptionsBuilder {
 	return common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"})
 }
 
+// coarse is a curve of which it does not matter what happens between two minutes: the
+// greatest of what every host, OSD or project has, which takes all of them to find.
+const coarse = "2m"
+
 func series(expr, legend string) *prometheus.DataqueryBuilder {
 	return prometheus.NewDataqueryBuilder().Expr(expr).LegendFormat(legend).Range()
 }
@@ -94,6 +98,7 @@ func ratio(title, description string, queries ...*prometheus.DataqueryBuilder) *
 
 func graph(title, description, unit string, queries ...*prometheus.DataqueryBuilder) *timeseries.PanelBuilder {
 	p := timeseries.NewPanelBuilder().Thresholds(thresholds(dashboard.Threshold{Color: "green"})).Title(title).Description(description).Datasource(source).Span(8).Height(9).Unit(unit).
+		Interval("1m"). // a third of a screen has no room for more points of six hours
 		FillOpacity(8).LineWidth(1).
 		Legend(common.NewVizLegendOptionsBuilder().DisplayMode(common.LegendDisplayModeList).Placement(common.LegendPlacementBottom).ShowLegend(true)).
 		Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti).Sort(common.SortOrderDescending))

@@ -9,7 +9,7 @@ func projects() *page {
 		WithPanel(figure("vCPUs", "Of the chosen projects' servers, by their flavors.", "short", `sum(openstack_nova_project_server_vcpus{cloud=~"$cloud",project_id=~"$project"})`)).
 		WithPanel(figure("Memory", "Of the chosen projects' servers, by their flavors.", "bytes", `sum(openstack_nova_project_server_memory_bytes{cloud=~"$cloud",project_id=~"$project"})`)).
 		WithPanel(figure("Volumes", "Of the chosen projects, their sizes added up.", "bytes", `sum(openstack_cinder_project_volumes_size_bytes{cloud=~"$cloud",project_id=~"$project"})`)).
-		WithPanel(state("Quotas almost used up", "Quotas of Nova, Cinder and Neutron of which more than 90 % is used.", `count(openstack_nova_quota_in_use{cloud=~"$cloud",project_id=~"$project"} / openstack_nova_quota_limit > 0.9 or openstack_cinder_quota_in_use{cloud=~"$cloud",project_id=~"$project"} / openstack_cinder_quota_limit > 0.9 or openstack_neutron_quota_used{cloud=~"$cloud",project_id=~"$project"} / openstack_neutron_quota_limit > 0.9) or vector(0)`, "none", warnAbove(1)))
+		WithPanel(state("Quotas almost used up", "Quotas of Nova, Cinder and Neutron of which more than 90 % is used.", `count(mcloud_project_quota_used_ratio{cloud=~"$cloud",project_id=~"$project",service=~"nova|cinder|neutron"} > 0.9) or vector(0)`, "none", warnAbove(1)))
 	b.WithRow(row("Who uses most")).
 		WithPanel(bars("vCPUs", "The ten projects with the most.", "short", `topk(10, openstack_nova_project_server_vcpus{cloud=~"$cloud",project_id=~"$project"})`, "{{project_id}}", plain())).
 		WithPanel(bars("Memory", "The ten projects with the most.", "bytes", `topk(10, openstack_nova_project_server_memory_bytes{cloud=~"$cloud",project_id=~"$project"})`, "{{project_id}}", plain())).
@@ -18,11 +18,11 @@ func projects() *page {
 		WithPanel(bars("Snapshots", "The ten projects whose volumes' snapshots take most at most.", "bytes", `topk(10, openstack_cinder_project_snapshots_size_bytes{cloud=~"$cloud",project_id=~"$project"})`, "{{project_id}}", plain())).
 		WithPanel(bars("Logical network", "The ten projects with the most objects in OVN.", "short", `topk(10, sum by (project_id) (ovn_project_logical_objects{cloud=~"$cloud",project_id=~"$project"}))`, "{{project_id}}", plain()))
 	b.WithRow(row("Quotas")).
-		WithPanel(ratio("Nova", "The ten quotas that are used most.", series(`topk(10, openstack_nova_quota_in_use{cloud=~"$cloud",project_id=~"$project"} / openstack_nova_quota_limit)`, "{{project_id}} {{resource}}"))).
-		WithPanel(ratio("Cinder: space", "The ten quotas that are used most.", series(`topk(10, openstack_cinder_quota_in_use_bytes{cloud=~"$cloud",project_id=~"$project"} / openstack_cinder_quota_limit_bytes)`, "{{project_id}} {{resource}}"))).
-		WithPanel(ratio("Neutron", "The ten quotas that are used most.", series(`topk(10, openstack_neutron_quota_used{cloud=~"$cloud",project_id=~"$project"} / openstack_neutron_quota_limit)`, "{{project_id}} {{resource}}"))).
-		WithPanel(graph("vCPUs over time", "The ten projects with the most.", "short", series(`topk(10, openstack_nova_project_server_vcpus{cloud=~"$cloud",project_id=~"$project"})`, "{{project_id}}"))).
-		WithPanel(graph("Volumes over time", "Bytes of the ten projects and types with the most.", "bytes", series(`topk(10, openstack_cinder_project_volumes_size_bytes{cloud=~"$cloud",project_id=~"$project"})`, "{{project_id}} {{volume_type}}"))).
+		WithPanel(ratio("Nova", "The ten quotas that are used most.", series(`topk(10, mcloud_project_quota_used_ratio{cloud=~"$cloud",project_id=~"$project",service="nova"})`, "{{project_id}} {{resource}}")).Interval(coarse)).
+		WithPanel(ratio("Cinder: space", "The ten quotas that are used most.", series(`topk(10, mcloud_project_quota_used_ratio{cloud=~"$cloud",project_id=~"$project",service="cinder_bytes"})`, "{{project_id}} {{resource}}")).Interval(coarse)).
+		WithPanel(ratio("Neutron", "The ten quotas that are used most.", series(`topk(10, mcloud_project_quota_used_ratio{cloud=~"$cloud",project_id=~"$project",service="neutron"})`, "{{project_id}} {{resource}}")).Interval(coarse)).
+		WithPanel(graph("vCPUs over time", "The ten projects with the most.", "short", series(`topk(10, openstack_nova_project_server_vcpus{cloud=~"$cloud",project_id=~"$project"})`, "{{project_id}}")).Interval(coarse)).
+		WithPanel(graph("Volumes over time", "Bytes of the ten projects and types with the most.", "bytes", series(`topk(10, openstack_cinder_project_volumes_size_bytes{cloud=~"$cloud",project_id=~"$project"})`, "{{project_id}} {{volume_type}}")).Interval(coarse)).
 		WithPanel(graph("Servers by status", "Of the chosen projects.", "short", series(`sum by (status) (openstack_nova_project_servers{cloud=~"$cloud",project_id=~"$project"})`, "{{status}}")))
 	return b
 }

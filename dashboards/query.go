@@ -16,6 +16,7 @@ type Query struct {
 	Expr             string // PromQL, variables replaced by "everything"
 	Legend           string // "{{tier}} P10"
 	Instant          bool
+	Interval         string // the shortest step of the panel's, "" for the data source's
 }
 
 // everything stands for Grafana's variables when a query is run without it.
@@ -46,7 +47,11 @@ func Queries(d dashboard.Dashboard) ([]Query, error) {
 			if q.LegendFormat != nil {
 				legend = *q.LegendFormat
 			}
-			queries = append(queries, Query{Dashboard: *d.Title, Panel: *p.Title, Expr: expr, Legend: legend, Instant: q.Instant != nil && *q.Instant})
+			interval := ""
+			if p.Interval != nil {
+				interval = *p.Interval
+			}
+			queries = append(queries, Query{Dashboard: *d.Title, Panel: *p.Title, Expr: expr, Legend: legend, Instant: q.Instant != nil && *q.Instant, Interval: interval})
 		}
 		return nil
 	}

@@ -51,17 +51,17 @@ func memoryOf(path, key string) kib {
 }
 
 func (c *collector) memory(key string) kib {
-	return memoryOf(fmt.Sprintf("/proc/%d/status", c.command.Process.Pid), key)
+	return memoryOf(fmt.Sprintf("/proc/%d/status", c.pid), key)
 }
 
 // cpu is the time that the demo's process has used the processor, by its threads: to the
 // nanosecond, where /proc/PID/stat counts hundredths of a second. Threads that end take
-// theirs away, but Go's stay. 0 for a collector that is not ours.
+// theirs away, but Go's stay. 0 for a process that is not known.
 func (c *collector) cpu() (sum time.Duration) {
-	if c.command == nil {
+	if c.pid == 0 {
 		return 0
 	}
-	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", c.command.Process.Pid))
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", c.pid))
 	for _, path := range threads {
 		b, err := os.ReadFile(path)
 		if err != nil {

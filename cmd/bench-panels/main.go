@@ -36,6 +36,9 @@ type options struct {
 	pixels      int
 	only        *regexp.Regexp
 	slowest     int
+	grown       bool
+	pid         int
+	at          string
 }
 
 func main() {
@@ -45,9 +48,12 @@ func main() {
 	flag.IntVar(&o.hosts, "hosts", 2000, "compute hosts of the demo")
 	flag.IntVar(&o.days, "days", 0, "days of history of the demo (default: the demo's own)")
 	flag.StringVar(&o.url, "url", "", "a collector that runs, http://host:port, instead of a demo of our own")
+	flag.IntVar(&o.pid, "pid", 0, "process of that collector, if it is on this machine, to count what it takes of the processor")
+	flag.StringVar(&o.at, "at", "", "the present of the questions to that collector, 2006-01-02T15:04:05Z (default: now)")
 	flag.StringVar(&o.binary, "mcloud", filepath.Join("bin", "mcloud"), "the program")
 	flag.StringVar(&o.dir, "dir", "", "directory for the demo's data, which stays there and is used again (default: a temporary one)")
 	flag.DurationVar(&o.past, "past", 7*time.Hour, "how long the collector shall have run, its retention at most and a bit: panels show six hours, and look five minutes back from their begin; 0: as long as it has")
+	flag.BoolVar(&o.grown, "grown", false, "start the demo of 60 hosts only, multiply its series to those of -hosts, and ask the collector alone: for a machine that has no room for the simulated cloud beside it")
 	flag.DurationVar(&o.step, "step", 30*time.Second, "between two samples of that past: the demo's scrape interval")
 	flag.DurationVar(&o.wait, "wait", 10*time.Minute, "for the panels to have data")
 	flag.IntVar(&o.rounds, "rounds", 5, "times each query is asked, alone and among six")
@@ -64,6 +70,10 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench-panels: -rounds, -pixels and -step: want 1 or more")
 		os.Exit(2)
 	}
+	if o.grown && o.past <= 0 {
+		fmt.Fprintln(os.Stderr, "bench-panels: -grown writes a past: it needs -past")
+		os.Exit(2)
+	}
 	if err := run(ctx, o); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "bench-panels:", err)
 		os.Exit(1)
@@ -77,7 +87,13 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	if o.url != "" {
-		return measure(ctx, o, boards, &collector{url: o.url})
+		c := &collector{url: o.url, pid: o.pid}
+		if o.at != "" {
+			if c.at, err = time.Parse(time.RFC3339, o.at); err != nil {
+				return fmt.Errorf("-at: %w", err)
+			}
+		}
+		return measure(ctx, o, boards, c)
 	}
 	if o.dir == "" {
 		if o.dir, err = os.MkdirTemp("", "bench-panels"); err != nil {

@@ -49,7 +49,7 @@ func measure(ctx context.Context, o options, boards []board, c *collector) error
 		}
 	}
 	var err error
-	if c.command != nil {
+	if c.pid != 0 {
 		if m.idle, err = c.idle(ctx, time.Minute); err != nil {
 			return err
 		}
@@ -74,7 +74,10 @@ func measure(ctx context.Context, o options, boards []board, c *collector) error
 
 // open asks all of a dashboard, as a browser does that opens it.
 func open(ctx context.Context, c *collector, b board, all []*timing, parallel int) {
-	now := time.Now()
+	now := c.at
+	if now.IsZero() {
+		now = time.Now()
+	}
 	next := make(chan *timing)
 	var workers sync.WaitGroup
 	for range parallel {

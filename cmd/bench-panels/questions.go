@@ -75,7 +75,15 @@ func boardOf(d dashboard.Dashboard, pixels int) (board, error) {
 		return b, err
 	}
 	for _, q := range queries {
-		b.panels = append(b.panels, question{what: q.Panel, expr: q.Expr, instant: q.Instant, step: grafanaStep(b.span, pixels), empty: q.WithoutData(dashboards.Demo)})
+		step := grafanaStep(b.span, pixels)
+		if q.Interval != "" {
+			least, err := model.ParseDuration(q.Interval)
+			if err != nil {
+				return b, fmt.Errorf("panel %s: %w", q.Panel, err)
+			}
+			step = max(step, time.Duration(least))
+		}
+		b.panels = append(b.panels, question{what: q.Panel, expr: q.Expr, instant: q.Instant, step: step, empty: q.WithoutData(dashboards.Demo)})
 	}
 	for _, v := range d.Templating.List {
 		if v.Type != dashboard.VariableTypeQuery || v.Query == nil || v.Query.String == nil {

@@ -33,6 +33,9 @@ func (m measured) print(out io.Writer, o options, c *collector) error {
 	fmt.Fprintf(t, "\n%s; load when the asking began: %s\n", machine(), m.loadBefore)
 	if c.command != nil {
 		fmt.Fprintf(t, "data: mcloud run --demo --demo.hosts %d", o.hosts)
+		if o.grown {
+			fmt.Fprint(t, ", of whose series those of the usual demo were made; the collector is asked alone")
+		}
 		if o.past > 0 {
 			fmt.Fprintf(t, ", %s of every series in the hot hours, every %v", hours(o.past), o.step)
 		}
@@ -66,7 +69,7 @@ func (m measured) print(out io.Writer, o options, c *collector) error {
 	fmt.Fprintf(t, "panel queries %d at a time: p95\t%s\t≤ %s\t%s\n", browser, short(b95), short(mostTime), verdict(b95 <= mostTime))
 	fmt.Fprintf(t, "one at a time, %d at a time: p50\t%s, %s\t\t\n", browser, short(quantile(alone, 0.5)), short(quantile(among, 0.5)))
 	fmt.Fprintf(t, "one at a time, %d at a time: slowest\t%s, %s\t\t\n", browser, short(quantile(alone, 1)), short(quantile(among, 1)))
-	if c.command != nil {
+	if c.pid != 0 {
 		fmt.Fprintf(t, "one at a time: processor, p50, p95\t%s, %s\t\t\n", short(quantile(cpu, 0.5)), short(quantile(cpu, 0.95)))
 		fmt.Fprintf(t, "memory: resident, peak\t%s, %s\t\t\n", c.memory("VmRSS"), c.memory("VmHWM"))
 		fmt.Fprintf(t, "processor: nobody asks, asking\t%s, %s of a core\t\t\n", m.idle, m.busy)

@@ -168,12 +168,12 @@ func demoConfig(cloud *sim.Cloud, dir string, p pace) (config.File, map[string]s
 	}
 	text := demoHeader + "cloud: " + e.Cloud + "\ndata_dir: .\n" +
 		"openstack: {clouds_file: clouds.yaml, cloud: " + e.Cloud + ", apply_cloud: " + e.Cloud + ", period: " + seconds(p.look) + "}\n" +
-		"ovn: {northbound: \"" + e.NB + "\", southbound: \"" + e.SB + "\"}\n"
+		"ovn: {northbound: \"" + e.NB + "\", southbound: \"" + e.SB + "\", period: " + seconds(p.near) + "}\n"
 	mons := map[string]sim.Mon{}
 	text += "ceph:\n"
 	for _, c := range e.Clusters {
 		mons[c.Name] = c.Mon
-		text += fmt.Sprintf("  - {name: %s, conf: simulated, sockets: [%q]}\n", c.Name, c.Sockets)
+		text += fmt.Sprintf("  - {name: %s, conf: simulated, sockets: [%q], period: %s}\n", c.Name, c.Sockets, seconds(p.near))
 	}
 	text += "ovs:\n"
 	for _, h := range e.Hosts {

@@ -79,12 +79,13 @@ func (d demoSize) options() sim.Options {
 // pace is how often the demo is looked at: so that something happens while one watches, or,
 // where a look at everything takes seconds of the processor, as often as a cloud of that
 // size would be.
-// first is how long the first plan waits for the first looks.
-type pace struct{ look, scrape, plan, first time.Duration }
+// near is for Ceph and OVN, whose simulation is in this process too; first is how long the
+// first plan waits for the first looks.
+type pace struct{ look, near, scrape, plan, first time.Duration }
 
 func (d demoSize) pace() pace {
 	if d.hosts < manyHosts {
-		return pace{look: 15 * time.Second, scrape: 5 * time.Second, plan: 30 * time.Second, first: 20 * time.Second}
+		return pace{look: 15 * time.Second, near: 15 * time.Second, scrape: 5 * time.Second, plan: 30 * time.Second, first: 20 * time.Second}
 	}
-	return pace{look: time.Minute, scrape: 30 * time.Second, plan: 5 * time.Minute, first: 3 * time.Minute}
+	return pace{look: time.Minute, near: time.Minute, scrape: 30 * time.Second, plan: 5 * time.Minute, first: 3 * time.Minute}
 }

@@ -24,8 +24,8 @@ func sized(t *testing.T, demo bool, args ...string) (demoSize, error) {
 // The demo without flags is the one that it was; a larger one has the proportions of the
 // cloud that make bench-exporter measures.
 func TestDemoSize(t *testing.T) {
-	usual := pace{look: 15 * time.Second, scrape: 5 * time.Second, plan: 30 * time.Second, first: 20 * time.Second}
-	large := pace{look: time.Minute, scrape: 30 * time.Second, plan: 5 * time.Minute, first: 3 * time.Minute}
+	usual := pace{look: 15 * time.Second, near: 15 * time.Second, scrape: 5 * time.Second, plan: 30 * time.Second, first: 20 * time.Second}
+	large := pace{look: time.Minute, near: time.Minute, scrape: 30 * time.Second, plan: 5 * time.Minute, first: 3 * time.Minute}
 	for _, c := range []struct {
 		args string
 		want sim.Options

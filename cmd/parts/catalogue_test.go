@@ -406,7 +406,7 @@ var labelInText = regexp.MustCompile(`\$labels\.(\w+)`)
 type rule struct {
 	file                string
 	Record, Alert, Expr string
-	Annotations         map[string]string
+	Labels, Annotations map[string]string
 }
 
 func allRules(t *testing.T) []rule {
@@ -446,7 +446,7 @@ func withRecorded(t *testing.T) map[string]set {
 	for range 4 {
 		for _, r := range rules {
 			if have, err := follow(metrics, r.Expr); r.Record != "" && err == nil {
-				metrics[r.Record] = have
+				metrics[r.Record] = have.with(setOf(slices.Collect(maps.Keys(r.Labels))...))
 			}
 		}
 	}
