@@ -149,7 +149,7 @@ func TestEachFaultOnePage(t *testing.T) {
 	}
 	pages := alertstest.Start(t, root+"/alerts/alertmanager.yml", "20s")
 	n := startNOC(t, strings.TrimPrefix(pages.URL, "http://"))
-	for _, expr := range []string{`openstack_nova_service_up{binary="nova-compute"}`, `mcloud_osd_place_info`, `ovn_chassis_nb_cfg_lag`, `openstack_api_up`, `ceph_mon_quorum_status`, `ovn_db_member_leader{cloud="raft"} == 1`, `count(up == 1) > 4`} {
+	for _, expr := range []string{`openstack_nova_service_up{binary="nova-compute"}`, `mcloud_osd_place_info`, `ovn_chassis_nb_cfg_lag`, `openstack_api_up`, `ceph_mon_quorum_status`, `ovn_db_member_leader{cloud="raft"} == 1`, `count(up == 1) > 3`} {
 		n.waitForQuery(t, expr, 2*time.Minute)
 	}
 	t.Cleanup(func() { lab(t, "fault", "restore", "all") })
