@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -20,6 +21,15 @@ import (
 var unknown = regexp.MustCompile(`(?m)^\s*│ unknown `)
 
 var date = regexp.MustCompile(`20\d\d-\d\d-\d\d`)
+
+// chromium runs a headless one and returns all that it printed.
+func chromium(t *testing.T, args ...string) ([]byte, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	return exec.CommandContext(ctx, "chromium", append([]string{"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--user-data-dir=" + t.TempDir()}, args...)...).CombinedOutput()
+}
 
 // TestDemo is the front door: one command, a minute (two where the lab runs beside it), a report
 // with dates.
@@ -56,10 +66,19 @@ func TestDemo(t *testing.T) {
 		t.Errorf("the page has no chart of its own (%d bytes): %v", len(html), err)
 	}
 	picture := filepath.Join(t.TempDir(), "r.png")
-	out, err := exec.CommandContext(t.Context(), "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--user-data-dir="+t.TempDir(), "--window-size=1280,2000", "--screenshot="+picture, "file://"+page).CombinedOutput()
+	out, err := chromium(t, "--window-size=1280,2000", "--screenshot="+picture, "file://"+page)
 	if info, statErr := os.Stat(picture); err != nil || statErr != nil || info.Size() < 20_000 {
 		t.Errorf("chromium did not draw the page: %v %v\n%s", err, statErr, out)
+	}
+	// On a telephone nothing is wider than the screen; tables scroll by themselves.
+	phone := filepath.Join(filepath.Dir(page), "phone.html")
+	if err := os.WriteFile(phone, []byte(`<iframe id="r" src="r.html" style="width:390px;height:800px"></iframe><p id="w"></p>
+		<script>r.onload = () => { const d = r.contentDocument.documentElement; w.textContent = "too wide by " + (d.scrollWidth - d.clientWidth) }</script>`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err = chromium(t, "--allow-file-access-from-files", "--virtual-time-budget=5000", "--dump-dom", "file://"+phone)
+	if !strings.Contains(string(out), ">too wide by 0<") {
+		t.Errorf("the page on 390 px: %v %s", err, out)
 	}
 	p.waitForPanels(t, dashboards.Demo, 2*time.Minute)
 	before, err := p.query(`count(count_over_time(ceph_pool_stored[180d]))`)
