@@ -7,53 +7,15 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
+
+	"mcloud/cmd/machine"
 )
 
-// machine says what it is measured on.
-func machine() string {
-	model := "processor"
-	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		if m := regexp.MustCompile(`(?m)^model name\s*: (.*)$`).FindSubmatch(b); m != nil {
-			model = string(m[1])
-		}
-	}
-	return fmt.Sprintf("machine: %d × %s, %s, load %s, %s", runtime.NumCPU(), model, memoryOf("/proc/meminfo", "MemTotal"), load(), runtime.Version())
-}
-
-func load() string {
-	b, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	first, _, _ := strings.Cut(string(b), " ")
-	return first
-}
-
-type kib int64
-
-func (k kib) String() string { return fmt.Sprintf("%.0f MB", float64(k)*1024/1e6) }
-
-// memoryOf reads a line "Key:  123 kB".
-func memoryOf(path, key string) kib {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, key+":"); ok {
-			n, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
-			return kib(n)
-		}
-	}
-	return 0
-}
-
-func (b *bench) memory(key string) kib {
-	return memoryOf(fmt.Sprintf("/proc/%d/status", b.exporter.command.Process.Pid), key)
+func (b *bench) memory(key string) machine.KiB {
+	return machine.Memory(b.exporter.command.Process.Pid, key)
 }
 
 // cpu is the time a process has used the processor, in the system and itself.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"mcloud"
+	"mcloud/cmd/machine"
 	"mcloud/deploy/freeport"
 	"mcloud/deploy/sim/model"
 )
@@ -80,7 +81,7 @@ func measure(ctx context.Context, arguments []string) (err error) {
 	} else {
 		defer os.RemoveAll(b.dir)
 	}
-	fmt.Println(machine())
+	fmt.Println(machine.Describe())
 	if err := b.startCloud(ctx, *cloudProfile); err != nil {
 		return fmt.Errorf("the simulated cloud: %w%s", err, tail(b.dir, "cloud"))
 	}
@@ -102,7 +103,7 @@ func measure(ctx context.Context, arguments []string) (err error) {
 	}
 	b.exporter.watch()
 	defer b.exporter.stop()
-	r := report{bench: &b, load: load()}
+	r := report{bench: &b, load: machine.Load()}
 	cold, err := b.coldStart(ctx, *wait, &r)
 	if err != nil {
 		return fmt.Errorf("the exporter: %w%s", err, tail(b.dir, "exporter"))

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"mcloud/cmd/machine"
 )
 
 // report is everything that was measured.
@@ -19,7 +21,7 @@ type report struct {
 	first, last []source
 	load        string   // of the machine when the cold start began
 	missing     []string // sources without a complete look when the wait ended
-	rss, peak   kib
+	rss, peak   machine.KiB
 	scrapes     []scrape
 	total       state
 }
@@ -29,7 +31,7 @@ const (
 	coldTime   = 60 * time.Second
 	roundCalls = 500
 	roundTime  = 10 * time.Second
-	mostMemory = kib(600_000_000 / 1024)
+	mostMemory = machine.KiB(600_000_000 / 1024)
 	scrapeTime = 300 * time.Millisecond
 )
 
@@ -43,7 +45,7 @@ func verdict(met bool) string {
 func (r report) print(out io.Writer) {
 	s := r.bench.size
 	t := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintf(t, "\n%s; load when the cold start began: %s\n", machine(), r.load)
+	fmt.Fprintf(t, "\n%s; load when the cold start began: %s\n", machine.Describe(), r.load)
 	fmt.Fprintf(t, "data: %d hypervisors, %d servers, %d projects, %d volumes, %d ports, %d clusters × %d OSDs; %v for each call and %v for each 1,000 objects\n"+
 		"cold start: from the process's start until every source has had one complete look; a round: one openstack.period (%v), 1 %% of servers, volumes and ports changed at its beginning; "+
 		"sources with longer periods look in some rounds only, Ceph's and OVN's shorter ones several times\n\n",

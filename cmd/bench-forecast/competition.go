@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"mcloud/cmd/machine"
 	"mcloud/planner/forecast"
 	"mcloud/planner/forecast/score"
 	"mcloud/planner/forecast/wide"
@@ -77,9 +78,9 @@ func (c competition) judge(ctx context.Context, all []wide.Series, back, every i
 		if scale == 0 {
 			continue
 		}
-		began := processor()
+		began := machine.Processor()
 		p, err := forecast.Predict(history, forecast.Request{Horizon: c.horizon, Periods: []int{c.period}, Quantiles: levels})
-		r.took += processor() - began
+		r.took += machine.Processor() - began
 		if err != nil {
 			return r, fmt.Errorf("%s, series %s: %w", c.name, all[i].ID, err)
 		}

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mcloud/cmd/machine"
 	"mcloud/planner/forecast"
 	"mcloud/planner/forecast/forecasttest"
 )
@@ -132,7 +133,7 @@ func race(ctx context.Context, t table, many int) error {
 			return err
 		}},
 	} {
-		began, busy := time.Now(), processor()
+		began, busy := time.Now(), machine.Processor()
 		var next atomic.Int64
 		var failed error
 		var once sync.Once
@@ -150,7 +151,7 @@ func race(ctx context.Context, t table, many int) error {
 		if ctx.Err() != nil || failed != nil {
 			return errors.Join(ctx.Err(), failed)
 		}
-		took, busyTook := time.Since(began), processor()-busy
+		took, busyTook := time.Since(began), machine.Processor()-busy
 		// Half of the processor time is what two idle cores would take.
 		t.row(fmt.Sprintf("%d series × 1 y daily, two cores: %s", many, way.name), fmt.Sprintf("%.1f s", (busyTook/2).Seconds()), fmt.Sprintf("≤ %.0f s", goal.Seconds()), busyTook/2 <= goal,
 			fmt.Sprintf("half of the processor time; %.1f s by the clock on this machine", took.Seconds()))

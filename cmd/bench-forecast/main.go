@@ -20,6 +20,7 @@ import (
 	"strings"
 	"syscall"
 
+	"mcloud/cmd/machine"
 	"mcloud/planner/forecast/wide"
 )
 
@@ -44,7 +45,7 @@ func run(ctx context.Context, arguments []string, out io.Writer) error {
 	if *data == "" {
 		return errors.New("-data DIRECTORY is missing")
 	}
-	fmt.Fprintln(out, machine())
+	fmt.Fprintln(out, machine.Describe())
 	t := newTable(out)
 	for _, c := range []competition{hourly, weekly} {
 		series, err := readWide(ctx, filepath.Join(*data, "m4", c.file))

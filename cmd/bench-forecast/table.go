@@ -3,13 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
-	"regexp"
-	"runtime"
-	"strings"
-	"syscall"
 	"text/tabwriter"
-	"time"
 )
 
 // table prints figures beside goals.
@@ -40,28 +34,4 @@ func (t table) atMost(name string, v, goal float64, beside string) {
 // near is a coverage within three points of its nominal.
 func (t table) near(name string, v, nominal float64, beside string) {
 	t.row(name, fmt.Sprintf("%.1f %%", 100*v), fmt.Sprintf("%g ± 3 %%", 100*nominal), v >= nominal-0.03 && v <= nominal+0.03, beside)
-}
-
-// machine says what it is measured on.
-func machine() string {
-	model, load := "processor", "unknown"
-	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		if m := regexp.MustCompile(`(?m)^model name\s*: (.*)$`).FindSubmatch(b); m != nil {
-			model = string(m[1])
-		}
-	}
-	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
-		load, _, _ = strings.Cut(string(b), " ")
-	}
-	return fmt.Sprintf("machine: %d × %s, load %s, %s", runtime.NumCPU(), model, load, runtime.Version())
-}
-
-// processor is the time that this process has computed, on all cores and with
-// its garbage collector: what a busy machine does not stretch.
-func processor() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

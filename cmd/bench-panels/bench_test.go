@@ -143,37 +143,3 @@ func TestPast(t *testing.T) {
 		t.Errorf("%d series: %v", series, err)
 	}
 }
-
-// A demo of 60 hosts becomes one of 2,000: series of hosts, OSDs and projects are as many
-// as they would be, each of its own, and those of a host have one name of it.
-func TestGrow(t *testing.T) {
-	all := []sample{
-		{map[string]string{"__name__": "openstack_nova_service_up", "host": "h1", "zone": "a"}, value{1}},
-		{map[string]string{"__name__": "openstack_nova_service_up", "host": "c1", "zone": "internal"}, value{1}},
-		{map[string]string{"__name__": "openstack_nova_hypervisor_info", "host": "h1", "hostname": "h1.x", "zone": "a"}, value{1}},
-		{map[string]string{"__name__": "ceph_osd_up", "cluster": "fast", "ceph_daemon": "osd.1"}, value{1}},
-		{map[string]string{"__name__": "ceph_mon_quorum_status", "cluster": "fast", "ceph_daemon": "mon.a"}, value{1}},
-		{map[string]string{"__name__": "openstack_nova_quota_limit", "project_id": "p", "resource": "cores"}, value{1}},
-		{map[string]string{"__name__": "up"}, value{1}},
-	}
-	count, seen, names := map[string]int{}, map[string]bool{}, map[string]string{}
-	for _, s := range grow(all, 2000) {
-		count[s.Metric["__name__"]]++
-		key := labels.FromMap(s.Metric).String()
-		if seen[key] {
-			t.Errorf("twice: %s", key)
-		}
-		seen[key] = true
-		if name, host := s.Metric["hostname"], s.Metric["host"]; name != "" {
-			if names[host] != "" && names[host] != name {
-				t.Errorf("host %s is %s and %s", host, names[host], name)
-			}
-			names[host] = name
-		}
-	}
-	for name, want := range map[string]int{"openstack_nova_service_up": 34, "openstack_nova_hypervisor_info": 33, "ceph_osd_up": 55, "ceph_mon_quorum_status": 1, "openstack_nova_quota_limit": 12, "up": 1} {
-		if count[name] != want {
-			t.Errorf("%s: %d series, want %d", name, count[name], want)
-		}
-	}
-}

@@ -90,7 +90,7 @@ func (c *collector) get(ctx context.Context, path string) (int, []byte, error) {
 }
 
 // client keeps as many connections as a browser has.
-var client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: browser}}
+var client = &http.Client{Timeout: 3 * time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: browser}}
 
 func answerOf(request *http.Request) (int, []byte, error) {
 	response, err := client.Do(request)
@@ -148,10 +148,7 @@ func (c *collector) number(ctx context.Context, expr string) (float64, bool) {
 // startDemo starts the program on addresses that are free.
 func startDemo(ctx context.Context, o options) (*collector, error) {
 	c := &collector{data: filepath.Join(o.dir, "demo"), binary: o.binary}
-	c.arguments = []string{"run", "--demo", "--data-dir", c.data}
-	if !o.grown {
-		c.arguments = append(c.arguments, "--demo.hosts", fmt.Sprint(o.hosts))
-	}
+	c.arguments = []string{"run", "--demo", "--data-dir", c.data, "--demo.hosts", fmt.Sprint(o.hosts)}
 	if o.days > 0 {
 		c.arguments = append(c.arguments, "--demo.days", fmt.Sprint(o.days))
 	}
@@ -198,7 +195,7 @@ func (c *collector) start(ctx context.Context) error {
 		n, there := c.number(ctx, "vector(1)")
 		return there && n == 1, "the collector does not answer yet"
 	})
-	if err == nil && c.at.IsZero() {
+	if err == nil {
 		err = c.until(ctx, 45*time.Minute, func() (bool, string) {
 			n, there := c.number(ctx, `min(scrape_samples_scraped{job="exporter"})`)
 			return there && n > 0, "the cloud is not looked at yet: its past is being told"

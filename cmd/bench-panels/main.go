@@ -23,6 +23,8 @@ import (
 	"regexp"
 	"syscall"
 	"time"
+
+	"mcloud/cmd/machine"
 )
 
 // options are the flags.
@@ -36,7 +38,6 @@ type options struct {
 	pixels      int
 	only        *regexp.Regexp
 	slowest     int
-	grown       bool
 	pid         int
 	at          string
 }
@@ -53,7 +54,6 @@ func main() {
 	flag.StringVar(&o.binary, "mcloud", filepath.Join("bin", "mcloud"), "the program")
 	flag.StringVar(&o.dir, "dir", "", "directory for the demo's data, which stays there and is used again (default: a temporary one)")
 	flag.DurationVar(&o.past, "past", 7*time.Hour, "how long the collector shall have run, its retention at most and a bit: panels show six hours, and look five minutes back from their begin; 0: as long as it has")
-	flag.BoolVar(&o.grown, "grown", false, "start the demo of 60 hosts only, multiply its series to those of -hosts, and ask the collector alone: for a machine that has no room for the simulated cloud beside it")
 	flag.DurationVar(&o.step, "step", 30*time.Second, "between two samples of that past: the demo's scrape interval")
 	flag.DurationVar(&o.wait, "wait", 10*time.Minute, "for the panels to have data")
 	flag.IntVar(&o.rounds, "rounds", 5, "times each query is asked, alone and among six")
@@ -70,10 +70,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench-panels: -rounds, -pixels and -step: want 1 or more")
 		os.Exit(2)
 	}
-	if o.grown && o.past <= 0 {
-		fmt.Fprintln(os.Stderr, "bench-panels: -grown writes a past: it needs -past")
-		os.Exit(2)
-	}
 	if err := run(ctx, o); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "bench-panels:", err)
 		os.Exit(1)
@@ -81,7 +77,7 @@ func main() {
 }
 
 func run(ctx context.Context, o options) (err error) {
-	fmt.Println(machine())
+	fmt.Println(machine.Describe())
 	boards, err := questions(o)
 	if err != nil {
 		return err

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"mcloud/cmd/machine"
 )
 
 // browser is how many queries one browser has under way: of HTTP/1.1 it opens six
@@ -39,7 +41,7 @@ type use struct{ cpu, wall time.Duration }
 type figure struct{ name, value string }
 
 func measure(ctx context.Context, o options, boards []board, c *collector) error {
-	m := measured{boards: boards, panels: map[string][]*timing{}, around: map[string][]*timing{}, loadBefore: load()}
+	m := measured{boards: boards, panels: map[string][]*timing{}, around: map[string][]*timing{}, loadBefore: machine.Load()}
 	for _, b := range boards {
 		for _, q := range b.panels {
 			m.panels[b.title] = append(m.panels[b.title], &timing{board: b.title, question: q})

@@ -36,9 +36,6 @@ func (c *collector) age(ctx context.Context, o options, boards []board) error {
 		return err
 	}
 	c.stop()
-	if o.grown {
-		all = grow(all, o.hosts)
-	}
 	hot := filepath.Join(c.data, "collector", "hot")
 	since, err := wholeSince(hot)
 	if err != nil {
@@ -64,10 +61,6 @@ func (c *collector) age(ctx context.Context, o options, boards []board) error {
 	}
 	progress("")
 	fmt.Printf("%s of %d series written into the hot storage: %.1f million samples in %s\n", hours(o.past), len(all), float64(written)/1e6, seconds(time.Since(began)))
-	if o.grown {
-		c.at = since.Add(-time.Second)
-		return c.startAlone(ctx)
-	}
 	if err := c.start(ctx); err != nil {
 		return err
 	}
@@ -182,20 +175,4 @@ func appendPast(app storage.Appender, s sample, counter bool, seed uint64, since
 		n++
 	}
 	return n, nil
-}
-
-// startAlone starts the collector with what is stored and nothing to look at.
-func (c *collector) startAlone(ctx context.Context) error {
-	path := filepath.Join(c.data, "alone.yaml")
-	if err := os.WriteFile(path, []byte("cloud: demo\ndata_dir: .\n"), 0o600); err != nil {
-		return err
-	}
-	arguments := []string{"run", "--config", path}
-	for i, argument := range c.arguments {
-		if strings.HasSuffix(argument, ".listen") || argument == "--data-dir" {
-			arguments = append(arguments, c.arguments[i:i+2]...)
-		}
-	}
-	c.arguments = arguments
-	return c.start(ctx)
 }

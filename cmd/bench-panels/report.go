@@ -7,6 +7,8 @@ import (
 	"slices"
 	"text/tabwriter"
 	"time"
+
+	"mcloud/cmd/machine"
 )
 
 // mostTime is what is to be reached: the 95th of a hundred panel queries, six at a time.
@@ -30,12 +32,9 @@ func quantile(all []time.Duration, q float64) time.Duration {
 
 func (m measured) print(out io.Writer, o options, c *collector) error {
 	t := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintf(t, "\n%s; load when the asking began: %s\n", machine(), m.loadBefore)
+	fmt.Fprintf(t, "\n%s; load when the asking began: %s\n", machine.Describe(), m.loadBefore)
 	if c.command != nil {
 		fmt.Fprintf(t, "data: mcloud run --demo --demo.hosts %d", o.hosts)
-		if o.grown {
-			fmt.Fprint(t, ", of whose series those of the usual demo were made; the collector is asked alone")
-		}
 		if o.past > 0 {
 			fmt.Fprintf(t, ", %s of every series in the hot hours, every %v", hours(o.past), o.step)
 		}

@@ -20,6 +20,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"mcloud/cmd/machine"
 )
 
 // size is how much is stored and asked.
@@ -95,7 +97,7 @@ func run(ctx context.Context, s size) (err error) {
 	if s.only != "" && !slices.ContainsFunc(parts, func(p part) bool { return p.name == s.only }) {
 		return fmt.Errorf("-only %s: there is no such part", s.only)
 	}
-	fmt.Println(machine())
+	fmt.Println(machine.Describe())
 	for _, part := range parts {
 		if s.only != "" && s.only != part.name {
 			continue

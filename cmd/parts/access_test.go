@@ -211,7 +211,7 @@ func ask(t *testing.T, as config.Client, method, url string, body io.Reader) (in
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := http.Client{Transport: transport, Timeout: time.Minute}
+	client := http.Client{Transport: transport, Timeout: 10 * time.Second}
 	defer client.CloseIdleConnections()
 	resp, err := client.Do(request)
 	if err != nil {
