@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"mcloud"
@@ -16,27 +14,8 @@ import (
 	"mcloud/planner/rebalance"
 )
 
-// ledger is the test cloud's inventory with one project's past, and the events
-// that are posted to it.
-type ledger struct {
-	planner.Inventory
-	mu     sync.Mutex
-	events []mcloud.Event
-}
-
-func (l *ledger) Objects(ctx context.Context, cloud string, kind mcloud.Kind, at time.Time) ([]mcloud.Version, error) {
-	found, err := l.Inventory.Objects(ctx, cloud, kind, at)
-	if kind == mcloud.KindProvider && len(found) > 0 {
-		var p mcloud.Provider // the hot one
-		if err := json.Unmarshal(found[0].Attributes, &p); err != nil {
-			return nil, err
-		}
-		p.Usages["MEMORY_MB"] = p.Inventories["MEMORY_MB"].Capacity()
-		found = slices.Clone(found)
-		found[0].Object = mcloud.NewObject(kind, found[0].ID, found[0].Name, found[0].Parent, "", p)
-	}
-	return found, err
-}
+// ledger is the test cloud's with one project's past.
+type ledger struct{ *plannertest.Ledger }
 
 func (l *ledger) Versions(_ context.Context, cloud string, kind mcloud.Kind, _, _ time.Time) ([]mcloud.Version, error) {
 	start := plannertest.At.Add(-10 * time.Hour)
@@ -54,25 +33,6 @@ func (l *ledger) Versions(_ context.Context, cloud string, kind mcloud.Kind, _, 
 	return nil, nil
 }
 
-func (l *ledger) Events(_ context.Context, f planner.EventFilter) ([]mcloud.Event, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var found []mcloud.Event
-	for _, e := range l.events {
-		if slices.Contains(f.Kinds, e.Kind) {
-			found = append(found, e)
-		}
-	}
-	return found, nil
-}
-
-func (l *ledger) Post(_ context.Context, b mcloud.Batch) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.events = append(l.events, b.Events...)
-	return b.Validate()
-}
-
 const testRates = `
 currency: EUR
 rates:
@@ -80,12 +40,14 @@ rates:
   - {meter: volume, sku: nvme, price: "0.10", per: month}
 `
 
+// routes are those of the planner, with plans and maintenance of a ledger of their own: what
+// one script does there, another does not see.
 func routes(o planner.Options, p *planner.Planner, keeper planner.Keeper) ([]httpapi.Route, error) {
 	card, err := chargeback.ReadRateCard(strings.NewReader(testRates))
 	if err != nil {
 		return nil, err
 	}
-	l := keeper.Ledger.(*ledger)
+	l := &ledger{plannertest.NewLedger(o.Inventory)}
 	now := func() time.Time { return plannertest.At }
 	steerer := planner.Steerer{Cloud: o.Cloud, Ledger: l, Recorder: l, Options: rebalance.Options{Isolation: true}, Now: now}
 	caretaker := planner.Caretaker{Cloud: o.Cloud, Ledger: l, Recorder: l, Now: now}

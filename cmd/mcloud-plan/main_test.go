@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	options := plannertest.Options()
 	var err error
-	shelf := &ledger{Inventory: options.Inventory}
+	shelf := &ledger{plannertest.NewLedger(options.Inventory)}
 	options.Ledger, options.Recorder = shelf, shelf
 	if options.Card, err = chargeback.ReadRateCard(strings.NewReader(testRates)); err != nil {
 		t.Fatal(err)
@@ -38,10 +38,6 @@ func TestScripts(t *testing.T) {
 	keeper := planner.Keeper{Cloud: options.Cloud, Ledger: shelf, Recorder: shelf, Now: func() time.Time { return plannertest.At }}
 	options.Promises = keeper
 	p, err := planner.New(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	more, err := routes(options, p, keeper)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,12 +50,24 @@ func TestScripts(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	server := httptest.NewServer(httpapi.New(httpapi.Options{Planner: p, Routes: more, Now: func() time.Time { return plannertest.At }}))
-	t.Cleanup(server.Close)
-	guarded := guard(t, httpapi.Options{Planner: p, Routes: more, Now: func() time.Time { return plannertest.At }})
+	api := func() (httpapi.Options, error) {
+		more, err := routes(options, p, keeper)
+		return httpapi.Options{Planner: p, Routes: more, Now: func() time.Time { return plannertest.At }}, err
+	}
+	behind, err := api()
+	if err != nil {
+		t.Fatal(err)
+	}
+	guarded := guard(t, behind)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
+			own, err := api()
+			if err != nil {
+				return err
+			}
+			server := httptest.NewServer(httpapi.New(own))
+			e.Defer(server.Close)
 			e.Setenv("MCLOUD_PLAN_URL", server.URL)
 			e.Setenv("PLANNER", server.URL) // for scripts that name another first
 			e.Setenv("LISTEN", server.Listener.Addr().String())

@@ -10,13 +10,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"mcloud"
 	"mcloud/planner"
 	"mcloud/planner/chargeback"
 	"mcloud/planner/httpapi"
@@ -25,48 +23,10 @@ import (
 	"mcloud/planner/scenario"
 )
 
-// book is a ledger with a project, a server that is billed and a host that is hot.
-type book struct {
-	plannertest.Inventory
-	mu     sync.Mutex
-	events []mcloud.Event
-}
-
-func (b *book) Objects(ctx context.Context, cloud string, kind mcloud.Kind, at time.Time) ([]mcloud.Version, error) {
-	found, err := b.Inventory.Objects(ctx, cloud, kind, at)
-	if kind == mcloud.KindProvider && len(found) > 0 {
-		var p mcloud.Provider
-		if err := json.Unmarshal(found[0].Attributes, &p); err != nil {
-			return nil, err
-		}
-		p.Usages["MEMORY_MB"] = p.Inventories["MEMORY_MB"].Capacity()
-		found[0].Object = mcloud.NewObject(kind, found[0].ID, found[0].Name, found[0].Parent, "", p)
-	}
-	return found, err
-}
-
-func (b *book) Events(_ context.Context, f planner.EventFilter) (found []mcloud.Event, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, e := range b.events {
-		if len(f.Kinds) == 0 || slices.Contains(f.Kinds, e.Kind) {
-			found = append(found, e)
-		}
-	}
-	return found, nil
-}
-
-func (b *book) Post(_ context.Context, batch mcloud.Batch) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.events = append(b.events, batch.Events...)
-	return batch.Validate()
-}
-
 // whole serves everything that mcloud serves.
 func whole(t *testing.T) http.Handler {
 	t.Helper()
-	ledger := &book{}
+	ledger := plannertest.NewLedger(&plannertest.Inventory{})
 	card, err := chargeback.ReadRateCard(strings.NewReader(`{currency: EUR, rates: [{meter: server, sku: "*", price: "0.1", per: hour}]}`))
 	if err != nil {
 		t.Fatal(err)

@@ -9,7 +9,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,48 +22,10 @@ import (
 	"mcloud/planner/rebalance"
 )
 
-// ledger is the small cloud of plannertest with a hot host, and keeps what is posted.
-type ledger struct {
-	plannertest.Inventory
-	mu     sync.Mutex
-	events []mcloud.Event
-}
-
-func (l *ledger) Objects(ctx context.Context, cloud string, kind mcloud.Kind, at time.Time) ([]mcloud.Version, error) {
-	found, err := l.Inventory.Objects(ctx, cloud, kind, at)
-	if kind == mcloud.KindProvider && len(found) > 0 {
-		var p mcloud.Provider
-		if err := json.Unmarshal(found[0].Attributes, &p); err != nil {
-			return nil, err
-		}
-		p.Usages["MEMORY_MB"] = p.Inventories["MEMORY_MB"].Capacity()
-		found[0].Object = mcloud.NewObject(kind, found[0].ID, found[0].Name, found[0].Parent, "", p)
-	}
-	return found, err
-}
-
-func (l *ledger) Events(_ context.Context, f planner.EventFilter) (found []mcloud.Event, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, e := range l.events {
-		if (len(f.Kinds) == 0 || slices.Contains(f.Kinds, e.Kind)) && (len(f.Sources) == 0 || slices.Contains(f.Sources, e.Source)) && (f.From.IsZero() || !e.Time.Before(f.From)) {
-			found = append(found, e)
-		}
-	}
-	return found, nil
-}
-
-func (l *ledger) Post(_ context.Context, batch mcloud.Batch) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.events = append(l.events, batch.Events...)
-	return batch.Validate()
-}
-
 // realPlanner is the planner's own handler over the small cloud.
 func realPlanner(t *testing.T) *httptest.Server {
 	t.Helper()
-	kept := &ledger{events: []mcloud.Event{{ID: "e1", Time: at.Add(-time.Hour), Cloud: "test", Source: "ceph/fast", Kind: "osd.down", Severity: mcloud.SeverityError}}}
+	kept := plannertest.NewLedger(&plannertest.Inventory{}, mcloud.Event{ID: "e1", Time: at.Add(-time.Hour), Cloud: "test", Source: "ceph/fast", Kind: "osd.down", Severity: mcloud.SeverityError})
 	card, err := chargeback.ReadRateCard(strings.NewReader(`{currency: EUR, rates: [{meter: server, sku: "*", price: "0.1", per: hour}]}`))
 	if err != nil {
 		t.Fatal(err)
