@@ -246,6 +246,10 @@ func TestReportsTellOfMaintenance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// One that is not open yet.
+	if _, err := k.Start(t.Context(), planner.Maintenance{Of: planner.OfHost, Name: "cmp-b1", From: now.Add(2 * time.Hour), Until: now.Add(3 * time.Hour), Reason: "later", By: "b"}); err != nil {
+		t.Fatal(err)
+	}
 	o := plannertest.Options()
 	o.Ledger, o.QuickStart = b, true
 	p := start(t, o)

@@ -119,46 +119,42 @@ func (db *DB) plan(ctx context.Context, all []pending) ([]stretch, error) {
 func cut(all []pending, rows map[unit]uint64) []stretch {
 	var planned []stretch
 	for _, p := range all {
-		// The unit's bucket, and of the next one the first moment.
-		of := rows[p.unit-1]
-		if of == 0 {
-			of = min(rows[p.unit], 1)
+		if n := len(planned); n == 0 || !planned[n-1].take(p, rows) {
+			planned = append(planned, stretch{})
+			planned[n].take(p, rows)
 		}
-		alone := of
-		if p.ids != nil {
-			alone = min(of, uint64(len(p.ids))*unitRows)
-		}
-		if n := len(planned); n > 0 {
-			if s := &planned[n-1]; s.take(p, of, rows) {
-				continue
-			}
-		}
-		planned = append(planned, stretch{units: []pending{p}, ids: p.ids, rows: alone})
 	}
 	return planned
 }
 
-// take adds a later unit of so many samples to a stretch, unless both become too much
-// by it.
-func (s *stretch) take(p pending, of uint64, rows map[unit]uint64) bool {
-	ids := s.ids
-	if p.ids != nil {
+// take adds a later unit to a stretch, unless both together become too much. An empty one
+// takes any.
+func (s *stretch) take(p pending, rows map[unit]uint64) bool {
+	ids := p.ids
+	if s.ids != nil {
 		ids = slices.Compact(slices.Sorted(slices.Values(slices.Concat(s.ids, p.ids))))
 	}
-	bound := func(rows uint64) uint64 {
+	read := func(rows uint64) uint64 { // of a unit
 		if ids == nil {
 			return rows
 		}
 		return min(rows, uint64(len(ids))*unitRows)
 	}
+	// The unit's bucket, and of the next one the first moment.
+	of := rows[p.unit-1]
+	if of == 0 {
+		of = min(rows[p.unit], 1)
+	}
 	var between uint64
-	for u := s.last() + 1; u < p.unit; u++ {
-		between += bound(rows[u-1])
+	if len(s.units) > 0 {
+		for u := s.last() + 1; u < p.unit; u++ {
+			between += read(rows[u-1])
+		}
+		if len(ids) > maxRollIDs || between > rollGap || s.rows+between+read(of) > rollRows {
+			return false
+		}
 	}
-	if len(ids) > maxRollIDs || between > rollGap || s.rows+between+bound(of) > rollRows {
-		return false
-	}
-	s.units, s.ids, s.rows = append(s.units, p), ids, s.rows+between+bound(of)
+	s.units, s.ids, s.rows = append(s.units, p), ids, s.rows+between+read(of)
 	return true
 }
 

@@ -320,7 +320,7 @@ func TestUnitsComputedTogether(t *testing.T) {
 		"many samples between them":                  {every(3, 10, nil), 150_000, []int{1, 1, 1, 1, 1, 1, 1, 1, 1, 1}},
 		"many, but few of the series that were late": {every(3, 10, some(10)), 150_000, []int{10}},
 		"each of other series": {[]pending{{unit: 7, ids: some(60_000)}, {unit: 8, ids: []uint64{1 << 40}}, {unit: 9, ids: append(some(60_000), 1<<41)},
-			{unit: 10, ids: append(some(100_000), 1<<50)}}, 0, []int{3, 1}},
+			{unit: 10, ids: append(some(maxRollIDs-1), 1<<50)}}, 0, []int{3, 1}},
 	} {
 		rows := map[unit]uint64{}
 		for u := c.all[0].unit - 1; u <= c.all[len(c.all)-1].unit; u++ {
@@ -330,7 +330,7 @@ func TestUnitsComputedTogether(t *testing.T) {
 		var units []pending
 		for _, s := range cut(c.all, rows) {
 			got, units = append(got, len(s.units)), append(units, s.units...)
-			if s.rows > rollRows && len(s.units) > 1 || len(s.ids) > maxRollIDs+1 {
+			if s.rows > rollRows && len(s.units) > 1 || len(s.ids) > maxRollIDs {
 				t.Errorf("%s: %d samples of %d series in %d units", name, s.rows, len(s.ids), len(s.units))
 			}
 			for _, u := range s.units {

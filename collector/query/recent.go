@@ -30,6 +30,7 @@ const (
 // it ends where the hot storage begins.
 type recent struct {
 	span time.Duration // of questions that are remembered
+	most int           // samples of all answers together
 	now  func() time.Time
 
 	mu      sync.Mutex
@@ -47,7 +48,7 @@ type answer struct {
 }
 
 func newRecent(span time.Duration, now func() time.Time) *recent {
-	return &recent{span: span, now: now, answers: map[string]*answer{}}
+	return &recent{span: span, most: recentSamples, now: now, answers: map[string]*answer{}}
 }
 
 func recentKey(matchers []*labels.Matcher) string {
@@ -102,7 +103,7 @@ func (r *recent) put(key string, start int64, a *answer) {
 		}
 	}
 	for k := range r.answers {
-		if r.samples+a.samples <= recentSamples {
+		if r.samples+a.samples <= r.most {
 			break
 		}
 		drop(k)
@@ -155,7 +156,7 @@ func (s *remembering) Next() bool {
 			return true
 		}
 		if s.kept != nil {
-			if s.kept.samples += len(c.points); s.kept.samples > recentSamples/4 {
+			if s.kept.samples += len(c.points); s.kept.samples > s.fanout.q.recent.most/4 {
 				s.kept = nil // so much is asked for seldom
 			} else {
 				s.kept.series = append(s.kept.series, c)
