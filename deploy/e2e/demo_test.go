@@ -80,7 +80,7 @@ func TestDemo(t *testing.T) {
 	if !strings.Contains(string(out), ">too wide by 0<") {
 		t.Errorf("the page on 390 px: %v %s", err, out)
 	}
-	p.waitForPanels(t, dashboards.Demo, 2*time.Minute)
+	p.waitForPanels(t, dashboards.Demo, time.Minute)
 	before, err := p.query(`count(count_over_time(ceph_pool_stored[180d]))`)
 	if err != nil || len(before) == 0 {
 		t.Fatalf("no history: %v %v", before, err)
