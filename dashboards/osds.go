@@ -9,7 +9,7 @@ func osds() *page {
 		WithPanel(state("Out", "They hold no data.", `count(ceph_osd_in{cluster=~"$cluster"} == 0) or vector(0)`, "none", warnAbove(1))).
 		WithPanel(state("Near full or worse", "By the monitors' word.", `sum(ceph_osd_fullness{cluster=~"$cluster"}) or vector(0)`, "none", alarmAbove(1))).
 		WithPanel(state("Up or down in an hour", "OSDs that went up or down more than twice.", `count(changes(ceph_osd_up{cluster=~"$cluster"}[1h]) > 2) or vector(0)`, "none", warnAbove(1))).
-		WithPanel(state("Copies repaired in a day", "Copies that could not be read and came from others.", `sum(increase(ceph_osd_shards_repaired_total{cluster=~"$cluster"}[1d])) or vector(0)`, "none", warnAbove(1)))
+		WithPanel(state("Copies repaired in a day", "Copies that could not be read and came from others.", `round(sum(sum_over_time(mcloud_cluster_shards_repaired_per_second{cluster=~"$cluster"}[1d]) * 30)) or vector(0)`, "none", warnAbove(1)))
 	b.WithRow(row("Fullness")).
 		WithPanel(bars("Fullest", "The fifteen fullest OSDs.", "percentunit", `topk(15, ceph_osd_utilization_ratio{cluster=~"$cluster"})`, "{{cluster}} {{ceph_daemon}}", full())).
 		WithPanel(ratio("Spread", "Least, mean and most of each class; what is above the mean is room that nobody has.", series(`ceph_crush_class_utilization_ratio{cluster=~"$cluster",stat=~"min|mean|max"}`, "{{cluster}} {{device_class}} {{stat}}"))).
@@ -24,6 +24,6 @@ func osds() *page {
 		WithPanel(graph("Slowest writers", "Mean latency of client writes, the ten slowest OSDs.", "s", series(`topk(10, rate(ceph_osd_op_w_latency_sum{cluster=~"$cluster"}[$__rate_interval]) / (rate(ceph_osd_op_w_latency_count[$__rate_interval]) > 0))`, "{{cluster}} {{ceph_daemon}}")).Interval(coarse)).
 		WithPanel(graph("Client operations", "Per second, the ten busiest OSDs.", "ops", series(`topk(10, rate(ceph_osd_op{cluster=~"$cluster"}[$__rate_interval]))`, "{{cluster}} {{ceph_daemon}}")).Interval(coarse)).
 		WithPanel(state("Sockets silent", "Daemons on the exporters' hosts that do not answer: dead or frozen.", `count(ceph_daemon_socket_up{cluster=~"$cluster"} == 0) or vector(0)`, "none", alarmAbove(1)).Span(8).Height(9)).
-		WithPanel(graph("Requests reported slow", "By daemon, as it tells the manager.", "short", series(`ceph_daemon_health_metrics{cluster=~"$cluster",type="SLOW_OPS"} or vector(0)`, "{{ceph_daemon}}")))
+		WithPanel(graph("Requests reported slow", "By daemon, as it tells the manager.", "short", series(`mcloud_daemon_slow_ops{cluster=~"$cluster"} or vector(0)`, "{{ceph_daemon}}")))
 	return b
 }

@@ -28,9 +28,13 @@ func newest() *common.ReduceDataOptionsBuilder {
 	return common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"})
 }
 
-// coarse is a curve of which it does not matter what happens between two minutes: the
-// greatest of what every host, OSD or project has, which takes all of them to find.
-const coarse = "2m"
+// coarse is a curve of which it does not matter what happens within five minutes: the
+// greatest of what every host, OSD or project has, which takes all of them to find. rare is
+// one of what people change now and then.
+const (
+	coarse = "5m"
+	rare   = "15m"
+)
 
 func series(expr, legend string) *prometheus.DataqueryBuilder {
 	return prometheus.NewDataqueryBuilder().Expr(expr).LegendFormat(legend).Range()
