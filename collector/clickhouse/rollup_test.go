@@ -264,6 +264,11 @@ func TestLateSamples(t *testing.T) {
 			t.Errorf("%+v, want one series in each", p)
 		}
 	}
+	day := unitOf(base + dayMillis + 5)
+	want := []Span{{base, base + 2*unitMillis}, {day.start(), day.end()}}
+	if spans, err := db.Unrolled(t.Context(), 0, maxTime); err != nil || !slices.Equal(spans, want) {
+		t.Errorf("not rolled up is %v, %v, want %v", spans, err, want)
+	}
 	if units, err := db.Roll(t.Context()); err != nil || units != 3 {
 		t.Fatal(units, err)
 	}

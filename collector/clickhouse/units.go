@@ -225,19 +225,29 @@ type Span struct{ From, To int64 }
 func (db *DB) Unrolled(ctx context.Context, from, to int64) ([]Span, error) {
 	ctx, cancel := context.WithTimeout(ctx, db.options.ReadTimeout)
 	defer cancel()
-	all, err := db.pendingUnits(ctx, unitOf(clamp(from)+1), unitOf(clamp(to)))
+	const doing = "looking for what is not rolled up"
+	// Not pendingUnits: every question asks, and after a back-fill the marks name millions of series.
+	rows, err := db.conn.Query(ctx, fmt.Sprintf(`SELECT DISTINCT unit FROM (
+			SELECT unit, writer FROM rollup_units WHERE unit BETWEEN %d AND %d GROUP BY unit, writer HAVING max(marked) > max(rolled)
+		) ORDER BY unit`, unitOf(clamp(from)+1), unitOf(clamp(to))))
 	if err != nil {
-		return nil, err
+		return nil, db.wrap(ctx, doing, err)
 	}
 	var spans []Span
-	for _, p := range all {
-		if n := len(spans); n > 0 && spans[n-1].To == p.unit.start() {
-			spans[n-1].To = p.unit.end()
-			continue
+	err = each(rows, func() error {
+		var number uint32
+		if err := rows.Scan(&number); err != nil {
+			return err
 		}
-		spans = append(spans, Span{p.unit.start(), p.unit.end()})
-	}
-	return spans, nil
+		u := unit(number)
+		if n := len(spans); n > 0 && spans[n-1].To == u.start() {
+			spans[n-1].To = u.end()
+		} else {
+			spans = append(spans, Span{u.start(), u.end()})
+		}
+		return nil
+	})
+	return spans, db.wrap(ctx, doing, err)
 }
 
 // rollupGrace is how long after its end a unit is left open, for samples that
