@@ -280,6 +280,15 @@ func (r *rig) arrive() {
 	}
 }
 
+// settle waits until the last commit is stored and nothing more is on its way; what is
+// missing then stays missing. A batch goes in parts, so that its last sample may be
+// stored before others of the same commit are.
+func (r *rig) settle() {
+	r.t.Helper()
+	last := sampleID(labels.FromStrings("__name__", "lasting", "i", "0"), r.now)
+	eventually(r.t, func() bool { return r.store.has(last) && r.metric("mcloud_shipper_lag_seconds") == 0 })
+}
+
 func (r *rig) metric(name string) float64 {
 	r.t.Helper()
 	families, err := r.reg.Gather()
