@@ -50,17 +50,20 @@ type historyCache struct {
 type cachedAnswer struct {
 	step   time.Duration
 	span   time.Duration // how far back it may reach
-	best   bool          // it was read the first of the ways: it may be extended
 	read   time.Time     // when all of it was read
+	took   time.Duration // and how long that took
 	to     time.Time     // up to where
 	series map[string]Series
 }
 
 const (
 	// rereadAfter and rereadShort are how old an answer gets before all of it is
-	// read again: one that reaches back over the window, and one that does not.
+	// read again: one that reaches back over the window, and one that does not, or not
+	// yet as far as a better way to read it wants.
 	rereadAfter = 6 * time.Hour
 	rereadShort = 10 * time.Minute
+	// rereadCost bounds what reading again takes of the time, as one part of so many.
+	rereadCost = 50
 	// overlap is read again each time: the newest samples may have been incomplete.
 	overlap = 2
 )
@@ -92,13 +95,15 @@ func (p *Planner) reaching(ctx context.Context, cache *historyCache, query strin
 		}
 		return a.list(), a.step, nil
 	}
-	for i, try := range ways {
-		a = &cachedAnswer{step: try.step, span: try.span, best: i == 0, read: at, series: map[string]Series{}}
+	began := time.Now()
+	for _, try := range ways {
+		a = &cachedAnswer{step: try.step, span: try.span, read: at, series: map[string]Series{}}
 		if err := p.read(ctx, a, query, at.Add(-try.span), at); err != nil {
 			return nil, 0, err
 		}
 		first, any := a.first()
 		if any && at.Sub(first) >= min(try.enough, ways[0].span/2) {
+			a.took = time.Since(began)
 			cache.answers[query] = a
 			return a.list(), a.step, nil
 		}
@@ -122,10 +127,10 @@ func (a *cachedAnswer) fresh(at time.Time) bool {
 	}
 	first, any := a.first()
 	switch age := at.Sub(a.read); {
-	case !any || !a.best:
+	case !any:
 		return false
 	case at.Sub(first) < a.span-2*a.step:
-		return age < rereadShort
+		return age < min(rereadAfter, max(rereadShort, rereadCost*a.took))
 	default:
 		return age < rereadAfter
 	}
