@@ -13,7 +13,7 @@ func apis() *page {
 	b.WithRow(row("Answers")).
 		WithPanel(graph("Up", "1 answers, 0 does not.", "short", series(`openstack_api_up{cloud=~"$cloud"}`, "{{service}}")).Min(0).Max(1)).
 		WithPanel(graph("Time for the versions", "The simplest question, without a token or a database.", "s", series(`openstack_api_response_seconds{cloud=~"$cloud"}`, "{{service}}"))).
-		WithPanel(graph("Time of a call", "Mean of mCloud's calls.", "s", series(`sum by (api) (rate(mcloud_source_calls_seconds_total{cloud=~"$cloud"}[$__rate_interval])) / (sum by (api) (rate(mcloud_source_calls_total{cloud=~"$cloud"}[$__rate_interval])) > 0)`, "{{api}}"))).
+		WithPanel(graph("Time of a call", "Mean of mCloud's calls, in the slowest of the chosen clouds.", "s", series(`max by (api) (mcloud_api_call_seconds{cloud=~"$cloud"})`, "{{api}}"))).
 		WithPanel(graph("Calls", "mCloud's own, per second.", "reqps", series(`sum by (api) (rate(mcloud_source_calls_total{cloud=~"$cloud"}[$__rate_interval]))`, "{{api}}"))).
 		WithPanel(graph("Answers that are errors", "Server errors, timeouts and refused connections per second.", "reqps", series(`sum by (api, code) (rate(mcloud_source_calls_total{cloud=~"$cloud",code=~"5..|timeout|refused"}[$__rate_interval])) or vector(0)`, "{{api}} {{code}}"))).
 		WithPanel(graph("Tokens", "Logins of the exporter that failed, per hour.", "short", series(`sum by (cloud) (increase(openstack_identity_token_failures_total{cloud=~"$cloud"}[1h]))`, "{{cloud}}")))

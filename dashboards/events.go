@@ -11,7 +11,7 @@ func events() *page {
 		WithPanel(figure("About to fire", "Alerts that wait for their time to be over.", "short", `count(ALERTS{alertstate="pending"}) or vector(0)`)).
 		WithPanel(state("Heartbeat", "1 while rules are evaluated.", `count(ALERTS{alertname="DeadMansSwitch",alertstate="firing"}) or vector(0)`, "none", thresholds(dashboard.Threshold{Color: "red"}, from(1, "green")))).
 		WithPanel(state("Hosts changed in an hour", "Enabled or disabled.", `count(changes(openstack_nova_service_enabled{cloud=~"$cloud",binary="nova-compute"}[1h]) > 0) or vector(0)`, "none", warnAbove(1))).
-		WithPanel(state("OSDs changed in an hour", "Up or down.", `count(changes(ceph_osd_up{cluster=~"$cluster"}[1h]) > 0) or vector(0)`, "none", warnAbove(1))).
+		WithPanel(state("OSDs changed in an hour", "Up or down.", `count(mcloud_osd_switches{cluster=~"$cluster"}) or vector(0)`, "none", warnAbove(1))).
 		WithPanel(graph("Alerts by name", "That fire, pages and tickets.", "short", series(`count by (alertname, severity) (ALERTS{alertstate="firing",alertname!="DeadMansSwitch"}) or vector(0)`, "{{severity}} {{alertname}}"))).
 		WithPanel(graph("Alerts by system", "That fire.", "short", series(`count by (system) (ALERTS{alertstate="firing"})`, "{{system}}"))).
 		WithPanel(graph("Alerts sent", "To Alertmanagers, per minute.", "short", series(`sum by (alertmanager) (rate(prometheus_notifications_sent_total[$__rate_interval]) * 60) or vector(0)`, "{{alertmanager}}")))

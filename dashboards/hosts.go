@@ -13,7 +13,7 @@ func hosts() *page {
 	b.WithRow(row("Promised")).
 		WithPanel(ratio("vCPUs allocated", "Of (total − reserved) × ratio, the fifteen fullest.", series(`topk(15, mcloud_host_allocated_ratio{cloud=~"$cloud",zone=~"$zone",host=~"$host",resource_class="VCPU"})`, "{{host}}")).Interval(coarse)).
 		WithPanel(ratio("Memory allocated", "Of (total − reserved) × ratio, the fifteen fullest.", series(`topk(15, mcloud_host_allocated_ratio{cloud=~"$cloud",zone=~"$zone",host=~"$host",resource_class="MEMORY_MB"})`, "{{host}}")).Interval(coarse)).
-		WithPanel(graph("Servers", "The fifteen hosts with the most.", "short", series(`topk(15, openstack_nova_host_servers{cloud=~"$cloud",zone=~"$zone",host=~"$host"})`, "{{host}}")).Interval(coarse))
+		WithPanel(graph("Servers", "The fifteen hosts with the most.", "short", series(`topk(15, mcloud_host_servers{cloud=~"$cloud",zone=~"$zone",host=~"$host"})`, "{{host}}")).Interval(coarse))
 	b.WithRow(row("Really used")).
 		WithPanel(ratio("CPU used", "Share of the host's cores at work, the fifteen busiest.", series(`topk(15, mcloud_host_cpu_used_ratio{cloud=~"$cloud",host=~"$host"})`, "{{host}}")).Interval(coarse)).
 		WithPanel(ratio("Memory used", "Share of the host's memory, page cache not counted, the fifteen fullest.", series(`topk(15, mcloud_host_memory_used_bytes{cloud=~"$cloud",host=~"$host"} / mcloud_host_memory_total_bytes)`, "{{host}}")).Interval(coarse)).

@@ -13,7 +13,7 @@ func network() *page {
 	b.WithRow(row("From Neutron to the hosts")).
 		WithPanel(graph("Time southbound", "From when northd saw a configuration until it was southbound.", "s", series(`ovn_nb_sb_cfg_delay_seconds{cloud=~"$cloud"}`, "{{cloud}}"))).
 		WithPanel(graph("Time to the last chassis", "From when northd saw a configuration until every chassis had it in force.", "s", series(`ovn_nb_hv_cfg_delay_seconds{cloud=~"$cloud"}`, "{{cloud}}"))).
-		WithPanel(graph("Slowest chassis", "The ten that take longest.", "s", series(`topk(10, ovn_chassis_nb_cfg_delay_seconds{cloud=~"$cloud"})`, "{{hostname}}")).Interval(coarse)).
+		WithPanel(graph("Slowest chassis", "The ten that take longest.", "s", series(`topk(10, mcloud_chassis_slowest_seconds{cloud=~"$cloud"})`, "{{hostname}}")).Interval(coarse)).
 		WithPanel(graph("Southbound rows", "The ten largest tables.", "short", series(`topk(10, ovn_sb_rows{cloud=~"$cloud"})`, "{{table}}")).Interval(coarse)).
 		WithPanel(graph("Raft: entries behind", "How far each server of a database is behind the foremost.", "short", series(`ovn_db_member_log_lag{cloud=~"$cloud"}`, "{{database}} {{endpoint}}"))).
 		WithPanel(graph("Full recomputes", "Times per second that ovn-controller worked out all flows anew, the ten most.", "ops", series(`topk(10, sum by (host) (rate(ovn_controller_recomputes_total{cloud=~"$cloud",host=~"$host"}[$__rate_interval])))`, "{{host}}")).Interval(coarse))

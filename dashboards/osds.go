@@ -8,16 +8,16 @@ func osds() *page {
 		WithPanel(state("Down", "In but down.", `sum(mcloud_osd_down{cluster=~"$cluster"}) or vector(0)`, "none", alarmAbove(1))).
 		WithPanel(state("Out", "They hold no data.", `count(ceph_osd_in{cluster=~"$cluster"} == 0) or vector(0)`, "none", warnAbove(1))).
 		WithPanel(state("Near full or worse", "By the monitors' word.", `sum(ceph_osd_fullness{cluster=~"$cluster"}) or vector(0)`, "none", alarmAbove(1))).
-		WithPanel(state("Up or down in an hour", "OSDs that went up or down more than twice.", `count(changes(ceph_osd_up{cluster=~"$cluster"}[1h]) > 2) or vector(0)`, "none", warnAbove(1))).
+		WithPanel(state("Up or down in an hour", "OSDs that went up or down more than twice.", `count(mcloud_osd_switches{cluster=~"$cluster"} > 2) or vector(0)`, "none", warnAbove(1))).
 		WithPanel(state("Copies repaired in a day", "Copies that could not be read and came from others.", `round(sum(sum_over_time(mcloud_cluster_shards_repaired_per_second{cluster=~"$cluster"}[1d]) * 30)) or vector(0)`, "none", warnAbove(1)))
 	b.WithRow(row("Fullness")).
 		WithPanel(bars("Fullest", "The fifteen fullest OSDs.", "percentunit", `topk(15, ceph_osd_utilization_ratio{cluster=~"$cluster"})`, "{{cluster}} {{ceph_daemon}}", full())).
 		WithPanel(ratio("Spread", "Least, mean and most of each class; what is above the mean is room that nobody has.", series(`ceph_crush_class_utilization_ratio{cluster=~"$cluster",stat=~"min|mean|max"}`, "{{cluster}} {{device_class}} {{stat}}"))).
 		WithPanel(graph("Placement groups on an OSD", "Least, mean and most of each class.", "short", series(`ceph_crush_class_pgs{cluster=~"$cluster",stat=~"min|mean|max"}`, "{{cluster}} {{device_class}} {{stat}}")))
 	b.WithRow(row("Speed")).
-		WithPanel(graph("Commit latency", "The ten slowest, as the OSDs tell the manager.", "ms", series(`topk(10, ceph_osd_commit_latency_ms{cluster=~"$cluster"})`, "{{cluster}} {{ceph_daemon}}")).Interval(coarse)).
+		WithPanel(graph("Commit latency", "The ten slowest, as the OSDs tell the manager.", "s", series(`topk(10, mcloud_osd_slowest_commit_seconds{cluster=~"$cluster"})`, "{{cluster}} {{ceph_daemon}}")).Interval(coarse)).
 		WithPanel(graph("Heartbeats", "Round trip between datacentres, over the public (front) and the cluster (back) network.", "s", series(`max by (cluster, from_datacenter, to_datacenter, interface) (ceph_heartbeat_rtt_seconds{cluster=~"$cluster"})`, "{{cluster}} {{from_datacenter}}–{{to_datacenter}} {{interface}}"))).
-		WithPanel(graph("Blocking", "Placement groups that wait for the OSD to peer, the ten worst.", "short", series(`topk(10, ceph_osd_blocking_pgs{cluster=~"$cluster"})`, "{{cluster}} {{ceph_daemon}}")).Interval(coarse))
+		WithPanel(graph("Blocking", "Placement groups that wait for the OSD to peer, the ten worst.", "short", series(`topk(10, mcloud_osd_most_blocking_pgs{cluster=~"$cluster"})`, "{{cluster}} {{ceph_daemon}}")).Interval(coarse))
 	b.WithRow(row("By the daemons")).
 		WithPanel(graph("Read latency by class", "Mean of the client reads.", "s", series(`mcloud_osd_read_latency_seconds{cluster=~"$cluster"}`, "{{cluster}} {{device_class}}"))).
 		WithPanel(graph("Write latency by class", "Mean of the client writes.", "s", series(`mcloud_osd_write_latency_seconds{cluster=~"$cluster"}`, "{{cluster}} {{device_class}}"))).

@@ -22,7 +22,7 @@ func projects() *page {
 		WithPanel(ratio("Cinder: space", "The ten quotas that are used most.", series(`topk(10, mcloud_project_quota_used_ratio{cloud=~"$cloud",project_id=~"$project",service="cinder_bytes"})`, "{{project_id}} {{resource}}")).Interval(rare)).
 		WithPanel(ratio("Neutron", "The ten quotas that are used most.", series(`topk(10, mcloud_project_quota_used_ratio{cloud=~"$cloud",project_id=~"$project",service="neutron"})`, "{{project_id}} {{resource}}")).Interval(rare)).
 		WithPanel(graph("vCPUs over time", "The ten projects with the most.", "short", series(`topk(10, openstack_nova_project_server_vcpus{cloud=~"$cloud",project_id=~"$project"})`, "{{project_id}}")).Interval(coarse)).
-		WithPanel(graph("Volumes over time", "Bytes of the ten projects and types with the most.", "bytes", series(`topk(10, openstack_cinder_project_volumes_size_bytes{cloud=~"$cloud",project_id=~"$project"})`, "{{project_id}} {{volume_type}}")).Interval(rare)).
-		WithPanel(graph("Servers by status", "Of the chosen projects.", "short", series(`sum by (status) (openstack_nova_project_servers{cloud=~"$cloud",project_id=~"$project"})`, "{{status}}")))
+		WithPanel(graph("Volumes over time", "Bytes of the ten projects and types with the most.", "bytes", series(`topk(10, mcloud_project_volumes_bytes{cloud=~"$cloud",project_id=~"$project"})`, "{{project_id}} {{volume_type}}")).Interval(rare)).
+		WithPanel(graph("Servers by status", "Of the chosen projects.", "short", series(`sum by (status) (mcloud_project_servers{cloud=~"$cloud",project_id=~"$project"})`, "{{status}}")))
 	return b
 }
