@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -88,7 +87,7 @@ func (l *Log) NewInstantQuery(ctx context.Context, q storage.Queryable, o promql
 		return nil, err
 	}
 	asked := mcloud.SlowQuery{Kind: "instant", Expression: expr, Start: at.UTC(), End: at.UTC()}
-	return &loggedQuery{Query: one, log: l, asked: asked, attrs: []any{"query", expr, "at", at.UTC()}}, nil
+	return &loggedQuery{Query: one, log: l, asked: asked, attrs: []any{"at", at.UTC()}}, nil
 }
 
 // NewRangeQuery implements promql.QueryEngine.
@@ -98,7 +97,7 @@ func (l *Log) NewRangeQuery(ctx context.Context, q storage.Queryable, o promql.Q
 		return nil, err
 	}
 	asked := mcloud.SlowQuery{Kind: "range", Expression: expr, Start: start.UTC(), End: end.UTC(), StepSeconds: step.Seconds()}
-	return &loggedQuery{Query: one, log: l, asked: asked, attrs: []any{"query", expr, "start", start.UTC(), "end", end.UTC(), "step", step.Seconds()}}, nil
+	return &loggedQuery{Query: one, log: l, asked: asked, attrs: []any{"start", start.UTC(), "end", end.UTC(), "step", step.Seconds()}}, nil
 }
 
 type loggedQuery struct {
@@ -107,6 +106,10 @@ type loggedQuery struct {
 	asked mcloud.SlowQuery
 	attrs []any
 }
+
+// warnedExpression bounds a query in a warning, in bytes: one that names 2,000 hosts fills
+// a screen.
+const warnedExpression = 1000
 
 // Exec implements promql.Query.
 func (q *loggedQuery) Exec(ctx context.Context) *promql.Result {
@@ -136,7 +139,11 @@ func (q *loggedQuery) Exec(ctx context.Context) *promql.Result {
 	}
 	asked := q.asked
 	asked.Time, asked.Seconds, asked.Collector, asked.User = began.UTC(), took.Seconds(), l.opts.Collector, l.opts.User(ctx)
-	attrs := append(slices.Clip(q.attrs), "seconds", took.Seconds(), "result", result, "warnings", len(res.Warnings))
+	expr := q.asked.Expression
+	if kept {
+		expr = cut(expr, warnedExpression) // the store's table has more of it
+	}
+	attrs := append(append([]any{"query", expr}, q.attrs...), "seconds", took.Seconds(), "result", result, "warnings", len(res.Warnings))
 	if s := q.Stats(); s != nil && s.Samples != nil {
 		asked.Samples, asked.PeakSamples = s.Samples.TotalSamples, int64(s.Samples.PeakSamples)
 		attrs = append(attrs, "samples", s.Samples.TotalSamples, "peak_samples", s.Samples.PeakSamples)

@@ -79,7 +79,7 @@ func NewSlowLog(store SlowStore, logger *slog.Logger, reg prometheus.Registerer)
 func (s *SlowLog) Keep(q mcloud.SlowQuery) {
 	q.ID = fmt.Sprintf("%016x", rand.Uint64())
 	q.Time = q.Time.UTC().Truncate(time.Millisecond)
-	q.Expression, q.Error, q.User = cut(q.Expression), cut(q.Error), cut(q.User)
+	q.Expression, q.Error, q.User = cut(q.Expression, mcloud.MaxSlowExpression), cut(q.Error, mcloud.MaxSlowExpression), cut(q.User, mcloud.MaxSlowExpression)
 	s.mu.Lock()
 	full := len(s.waiting) >= maxWaiting
 	if !full {
@@ -96,11 +96,11 @@ func (s *SlowLog) Keep(q mcloud.SlowQuery) {
 	}
 }
 
-// cut bounds a text, and makes it one of UTF-8.
-func cut(text string) string {
+// cut bounds a text to so many bytes, and makes it one of UTF-8.
+func cut(text string, most int) string {
 	const more = "…"
-	if len(text) > mcloud.MaxSlowExpression {
-		text = text[:mcloud.MaxSlowExpression-len(more)] + more
+	if len(text) > most {
+		text = text[:most-len(more)] + more
 	}
 	return strings.ToValidUTF8(text, "")
 }
