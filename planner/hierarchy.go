@@ -73,7 +73,7 @@ func (p *Planner) allocationHierarchies(ctx context.Context, seen *observation, 
 				demands[zone][class] = d
 			}})
 		}
-		finer, err := p.hostParts(ctx, cache, class, seen.at)
+		finer, err := p.hostParts(ctx, seen, cache, class, len(zoneOf), whole.Step)
 		if err != nil {
 			h.Why = "hosts: " + err.Error()
 		}
@@ -87,10 +87,14 @@ func (p *Planner) allocationHierarchies(ctx context.Context, seen *observation, 
 	return all
 }
 
-// hostParts forecasts what is allocated on each host of a resource class.
-func (p *Planner) hostParts(ctx context.Context, cache *historyCache, class string, at time.Time) (map[string]forecast.Result, error) {
+// hostParts forecasts what is allocated on each host of a resource class, unless hosts by
+// step are too many to add up.
+func (p *Planner) hostParts(ctx context.Context, seen *observation, cache *historyCache, class string, hosts int, step time.Duration) (map[string]forecast.Result, error) {
+	if steps := int(p.o.Horizon / step); hosts*steps > maxPartSteps {
+		return nil, fmt.Errorf("%d of them by %d steps of %s are too much to add up: they are forecast one by one once there is two weeks of history", hosts, steps, step)
+	}
 	query := fmt.Sprintf(`sum by (hostname) (last_over_time(openstack_placement_usage_units{cloud=%s,resource_class=%s}[$step]))`, strconv.Quote(p.o.Cloud), strconv.Quote(class))
-	return p.partsOf(ctx, cache, query, "hostname", at, p.o.Horizon, func(all []Series) []Series { return all })
+	return p.partsOf(ctx, seen, cache, query, "hostname", func(all []Series) []Series { return all })
 }
 
 // shownProjects is how many projects of a tier are forecast one by one; the others
@@ -108,7 +112,7 @@ func (p *Planner) tierHierarchies(ctx context.Context, seen *observation, cache 
 		}
 		// Two exporters, as of a pair, may tell of the same project.
 		sizes := fmt.Sprintf(`max by (project_id, volume_type) (last_over_time(openstack_cinder_project_volumes_size_bytes{cloud=%s,volume_type=~%s}[$step]))`, strconv.Quote(p.o.Cloud), oneOf(t.VolumeTypes))
-		whole, err := p.partsOf(ctx, cache, "sum("+sizes+")", "", seen.at, p.o.Horizon, func(all []Series) []Series { return all })
+		whole, err := p.partsOf(ctx, seen, cache, "sum("+sizes+")", "", func(all []Series) []Series { return all })
 		r, ok := whole[""]
 		if err != nil || !ok || !r.Forecasted() {
 			h.Why = "no history of the projects' volumes"
@@ -120,7 +124,7 @@ func (p *Planner) tierHierarchies(ctx context.Context, seen *observation, cache 
 			all = append(all, h)
 			continue
 		}
-		projects, err := p.partsOf(ctx, cache, "sum by (project_id) ("+sizes+")", "project_id", seen.at, p.o.Horizon, smaller("project_id", shownProjects))
+		projects, err := p.partsOf(ctx, seen, cache, "sum by (project_id) ("+sizes+")", "project_id", smaller("project_id", shownProjects))
 		if err != nil {
 			h.Why = "projects: " + err.Error()
 		}

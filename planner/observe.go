@@ -28,6 +28,7 @@ type Inventory interface {
 // observation is the cloud at one instant.
 type observation struct {
 	at      time.Time
+	half    time.Time // of the wall clock: half of the plan's time is over then
 	cloud   capacity.Cloud
 	storage capacity.Storage
 	missing []report.Missing
@@ -58,6 +59,7 @@ var kinds = []struct {
 // observe reads all kinds side by side. It fails only when no kind could be read
 // at all.
 func (p *Planner) observe(ctx context.Context, at time.Time) (*observation, error) {
+	half := time.Now().Add(p.o.Timeout / 2)
 	found, failed := make([][]mcloud.Version, len(kinds)), make([]error, len(kinds))
 	var wait sync.WaitGroup
 	slots := make(chan struct{}, 4)
@@ -69,7 +71,7 @@ func (p *Planner) observe(ctx context.Context, at time.Time) (*observation, erro
 		})
 	}
 	wait.Wait()
-	seen := &observation{at: at, unknown: map[mcloud.Kind]bool{}, forecasts: map[string]forecast.Result{}, drifts: map[string]float64{}}
+	seen := &observation{at: at, half: half, unknown: map[mcloud.Kind]bool{}, forecasts: map[string]forecast.Result{}, drifts: map[string]float64{}}
 	var objects []mcloud.Object
 	failures := 0
 	for i, k := range kinds {

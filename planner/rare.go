@@ -27,7 +27,11 @@ const rareAfter = 6 * time.Hour
 type parts struct {
 	made    time.Time
 	results map[string]forecast.Result
-	err     error
+	// left are not forecast yet, for the plan had other things to do; step is what they
+	// were read at.
+	left []Series
+	step time.Duration
+	all  int
 }
 
 // projectList is the projects' names by id.
@@ -36,35 +40,37 @@ type projectList struct {
 	by   map[string]string
 }
 
-// maxParts bounds how many hosts, or projects, are forecast one by one.
-const maxParts = 1500
+// maxPartSteps bounds how many steps all hosts, or projects, are forecast by together: 6,000
+// hosts six hours at a time for a year. They have to add up at each.
+const maxPartSteps = 6000 * 1460
 
 // partPaths is fewer than for a whole: only the middle and its spread are wanted.
 const partPaths = 60
 
-// partsOf forecasts each series of query, told apart by label. A query that failed
-// is asked again at the next plan.
-func (p *Planner) partsOf(ctx context.Context, cache *historyCache, query, label string, at time.Time, horizon time.Duration, group func([]Series) []Series) (map[string]forecast.Result, error) {
-	if known, ok := cache.rare.parts[query]; ok && !at.Before(known.made) && at.Sub(known.made) < rareAfter {
-		return known.results, known.err
-	}
-	// The points themselves are not kept: they would be most of the planner's memory.
-	series, step, err := p.history(ctx, newHistoryCache(), query, at)
-	if err != nil {
-		return nil, err
-	}
-	series = group(series)
-	made := parts{made: at, results: make(map[string]forecast.Result, len(series))}
-	if len(series) > maxParts {
-		made.err = fmt.Errorf("more than %d of them: they are not forecast one by one", maxParts)
-		series = nil
-	}
-	for _, s := range series {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
+// eachPlan is how many parts are forecast in each plan, however late it is.
+const eachPlan = 100
+
+// partsOf forecasts each series of query, told apart by label. When half of the plan's time
+// is over, the next plans go on, and it is an error until all are there. A query that
+// failed is asked again at the next plan.
+func (p *Planner) partsOf(ctx context.Context, seen *observation, cache *historyCache, query, label string, group func([]Series) []Series) (map[string]forecast.Result, error) {
+	at := seen.at
+	made, ok := cache.rare.parts[query]
+	if !ok || at.Before(made.made) || at.Sub(made.made) >= rareAfter {
+		// The points themselves are kept only until they are forecast: they would be most of
+		// the planner's memory.
+		series, step, err := p.history(ctx, newHistoryCache(), query, at)
+		if err != nil {
+			return nil, err
 		}
-		d := demand{points: s.Points, read: step}
-		r, err := forecast.New(d.series(), forecast.Options{Horizon: horizon, Paths: partPaths})
+		series = group(series)
+		made = parts{made: at, results: make(map[string]forecast.Result, len(series)), left: series, step: step, all: len(series)}
+	}
+	for n := 0; len(made.left) > 0 && ctx.Err() == nil && (n < eachPlan || time.Now().Before(seen.half)); n++ {
+		s := made.left[0]
+		made.left = made.left[1:]
+		d := demand{points: s.Points, read: made.step}
+		r, err := forecast.New(d.series(), forecast.Options{Horizon: p.o.Horizon, Paths: partPaths})
 		if err != nil || r.Points == 0 || at.Sub(r.To) > gone(r.Step) {
 			continue // it has nothing now
 		}
@@ -74,7 +80,10 @@ func (p *Planner) partsOf(ctx context.Context, cache *historyCache, query, label
 		cache.rare.parts = map[string]parts{}
 	}
 	cache.rare.parts[query] = made
-	return made.results, made.err
+	if n := len(made.left); n > 0 {
+		return nil, fmt.Errorf("%d of %d are not forecast yet: the next plans go on with them", n, made.all)
+	}
+	return made.results, nil
 }
 
 // gone is how long a part may be silent before it is taken to be no more.

@@ -292,3 +292,25 @@ func (c *collector) waitForPanels(ctx context.Context, o options, boards []board
 	}
 	return nil
 }
+
+// settle waits until two plans are made: the first leaves out the hosts' and the projects'
+// forecasts, and those after it read only what is new.
+func (c *collector) settle(ctx context.Context, o options) error {
+	began := time.Now()
+	made := map[float64]bool{}
+	err := c.until(ctx, o.settle, func() (bool, string) {
+		if at, there := c.number(ctx, "max(mcloud_plan_run_timestamp_seconds)"); there {
+			made[at] = true
+		}
+		return len(made) >= 2, fmt.Sprintf("%d of 2 plans are made", len(made))
+	})
+	if err == nil {
+		fmt.Printf("two plans were made %s later\n", seconds(time.Since(began)))
+		return nil
+	}
+	if ctx.Err() == nil && len(made) > 0 {
+		fmt.Printf("after %s %d of 2 plans: the planner is at work while panels are asked\n", seconds(o.settle), len(made))
+		return nil
+	}
+	return err
+}

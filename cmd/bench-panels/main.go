@@ -6,7 +6,8 @@
 // A demo that has just begun has minutes of most series, and a panel shows six hours. So
 // it is stopped once, the hours before are written into its hot storage with the series
 // that it has by then, and it is started again: what is measured is a collector that has
-// run for so long. -past 0 leaves that out, -url asks a collector that runs already.
+// run for so long. -past 0 leaves that out, -url asks a collector that runs already. The
+// planner, which begins anew then, is waited for as well.
 //
 // It prints what it measured beside what is to be reached, and fails only when it cannot
 // measure.
@@ -34,6 +35,7 @@ type options struct {
 	binary, dir string
 	past, step  time.Duration
 	wait        time.Duration
+	settle      time.Duration
 	rounds      int
 	pixels      int
 	only        *regexp.Regexp
@@ -56,6 +58,7 @@ func main() {
 	flag.DurationVar(&o.past, "past", 7*time.Hour, "how long the collector shall have run, its retention at most and a bit: panels show six hours, and look five minutes back from their begin; 0: as long as it has")
 	flag.DurationVar(&o.step, "step", 30*time.Second, "between two samples of that past: the demo's scrape interval")
 	flag.DurationVar(&o.wait, "wait", 10*time.Minute, "for the panels to have data")
+	flag.DurationVar(&o.settle, "settle", 15*time.Minute, "for the second plan, at most: the planner reads the whole past for the first two; 0: do not wait")
 	flag.IntVar(&o.rounds, "rounds", 5, "times each query is asked, alone and among six")
 	flag.IntVar(&o.pixels, "pixels", 800, "width of a panel, which is how many points it asks for at most")
 	only := flag.String("only", "", "regular expression of the dashboards to ask (default: all)")
@@ -107,6 +110,11 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	if o.past > 0 {
 		if err := c.age(ctx, o, boards); err != nil {
+			return err
+		}
+	}
+	if o.settle > 0 {
+		if err := c.settle(ctx, o); err != nil {
 			return err
 		}
 	}
