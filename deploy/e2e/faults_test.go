@@ -178,16 +178,18 @@ func TestEachFaultOnePage(t *testing.T) {
 			gone := waitForPage(t, pages, f, "resolved", 10*time.Minute)
 			total := 0
 			for _, page := range pages.Pages() {
-				if page.Status != "firing" || page.Labels["severity"] != came.Labels["severity"] {
-					continue
+				switch {
+				case page.Status != "firing":
+				case page.Labels["alertname"] == f.alert:
+					total++
+				case page.Labels["severity"] == "page":
+					t.Errorf("another page: %s, %s", page.Labels["alertname"], page.Annotations["summary"])
+				default: // nobody is woken by it: a zone of the lab may be full
+					t.Logf("meanwhile a %s: %s, %s", page.Labels["severity"], page.Labels["alertname"], page.Annotations["summary"])
 				}
-				if page.Labels["alertname"] != f.alert {
-					t.Errorf("another %s: %s, %s", page.Labels["severity"], page.Labels["alertname"], page.Annotations["summary"])
-				}
-				total++
 			}
 			if total != 1 {
-				t.Errorf("%d pages, want one", total)
+				t.Errorf("it came %d times, want one", total)
 			}
 			line := fmt.Sprintf("%-22s %-26s %6.0f s %6d %8.0f s\n", f.what, f.alert, came.At.Sub(broken).Seconds(), total, gone.At.Sub(mended).Seconds())
 			t.Log(line)
