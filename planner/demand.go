@@ -2,6 +2,7 @@ package planner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -74,6 +75,31 @@ func (p *Planner) zoneDemand(ctx context.Context, cache *historyCache, hosts []s
 		byClass[s.Labels["resource_class"]] = demand{points: s.Points, read: step}
 	}
 	return byClass
+}
+
+// together adds the zones' histories up: what a query over the hosts of all of them would
+// answer. It cannot where a zone was not read, or at another step than the others.
+func together(zones map[string]map[string]demand) (byClass map[string]demand, ok bool) {
+	byClass = map[string]demand{}
+	for _, class := range classes {
+		var parts []Series
+		var step time.Duration
+		for _, zone := range sortedKeys(zones) {
+			d := zones[zone][class]
+			switch {
+			case errors.Is(d.err, errNoHistory):
+				continue
+			case d.err != nil || step > 0 && d.read != step:
+				return nil, false
+			}
+			parts, step = append(parts, Series{Points: d.points}), d.read
+		}
+		byClass[class] = demand{points: addUp(parts), read: step}
+		if len(parts) == 0 {
+			byClass[class] = demand{err: errNoHistory}
+		}
+	}
+	return byClass, true
 }
 
 // hostsByZone are the hosts of each zone now, and those that left it within the

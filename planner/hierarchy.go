@@ -33,8 +33,8 @@ func (p *Planner) allocationHierarchies(ctx context.Context, seen *observation, 
 		return nil
 	}
 	zones := slices.Sorted(maps.Keys(demands))
-	cloud := demands[zones[0]]
-	if len(zones) > 1 {
+	cloud, ok := together(demands)
+	if !ok {
 		var everywhere []string
 		for _, zone := range zones {
 			everywhere = append(everywhere, hosts[zone]...)
