@@ -289,6 +289,9 @@ func TestFromExporterToPageAndStore(t *testing.T) {
 		"/api/v1/status/config":      "scrape_configs",
 		"/api/v1/status/buildinfo":   `"version":"test"`,
 		"/api/v1/metadata":           "gauge",
+		"/debug/pprof/":              "goroutine",
+		"/debug/pprof/heap?debug=1":  "heap profile",
+		"/debug/pprof/cmdline":       "test",
 	} {
 		if code, body := c.get(path); code != http.StatusOK || !strings.Contains(body, want) {
 			t.Errorf("%s: %d, want %q in %.400s", path, code, want, body)

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/pprof"
 	"net/url"
 	"runtime"
 	"sync"
@@ -108,7 +109,18 @@ func New(o Options) http.Handler {
 	mux.HandleFunc("GET /-/ready", says(http.StatusOK, "mCloud collector is ready.\n"))
 	mux.Handle("/-/reload", reload(o.Reload))
 	mux.Handle("GET /{$}", statusPage(o))
+	profiles(mux)
 	return mux
+}
+
+// profiles are Go's, of the process: where its time and memory go. Those that take a while
+// (profile, trace) say how long with seconds=.
+func profiles(mux *http.ServeMux) {
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 }
 
 // Starting answers while the collector replays its log: alive, not ready.
