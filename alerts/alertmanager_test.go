@@ -135,6 +135,7 @@ func TestOneCauseOnePage(t *testing.T) {
 		{"a zone", of("AvailabilityZoneDown", "cloud", "lab", "zone", "az-a"), computes, "on-call"},
 		{"the message queue", of("ControlPlaneSilent", "cloud", "mq"), []map[string]string{
 			of("ComputeHostDown", "cloud", "mq"), of("NovaServiceGone", "cloud", "mq"), of("CinderBackendDown", "cloud", "mq"), of("NeutronAgentsGone", "cloud", "mq"), of("HeatEnginesGone", "cloud", "mq"),
+			of("APIDown", "cloud", "mq", "service", "cinder"), of("APIErrorBudgetBurn1h", "cloud", "mq", "service", "heat"), of("APIErrorBudgetBurn6h", "cloud", "mq", "service", "heat"),
 		}, "on-call"},
 		{"the exporter", of("TargetDown", "job", "exporter"), []map[string]string{of("APIsUnknown"), of("ComputeServicesUnknown"), of("CephClustersUnknown"), of("ChassisUnknown"), of("ExporterUnknown")}, "on-call"},
 	} {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/rulefmt"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/rules"
@@ -18,7 +19,8 @@ import (
 type mutant struct {
 	what string
 	expr parser.Expr
-	hold time.Duration
+	hold time.Duration // before it fires
+	keep time.Duration // after what it fires for is over
 }
 
 // turned is the comparison that answers otherwise, bordering the one that does at the
@@ -28,17 +30,18 @@ var turned = map[parser.ItemType]parser.ItemType{
 	parser.GTR: parser.LSS, parser.LSS: parser.GTR, parser.GTE: parser.LTE, parser.LTE: parser.GTE,
 }
 
-// mutants changes each comparison and each number of the alert, and how long it waits.
+// mutants changes each comparison and each number of the alert, and how long it waits before
+// and after.
 func mutants(t *testing.T, r rulefmt.Rule) []mutant {
 	t.Helper()
-	hold := time.Duration(r.For)
+	hold, keep := time.Duration(r.For), time.Duration(r.KeepFiringFor)
 	var all []mutant
 	// change parses the expression anew, so that one change is all that is changed.
 	change := func(n int, do func(parser.Node) string) {
 		e, i := parsed(t, r), 0
 		parser.Inspect(e, func(node parser.Node, _ []parser.Node) error {
 			if i == n {
-				all = append(all, mutant{what: do(node), expr: e, hold: hold})
+				all = append(all, mutant{what: do(node), expr: e, hold: hold, keep: keep})
 			}
 			i++
 			return nil
@@ -75,7 +78,10 @@ func mutants(t *testing.T, r rulefmt.Rule) []mutant {
 		return nil
 	})
 	if hold > 0 {
-		all = append(all, mutant{"no for", parsed(t, r), 0}, mutant{"for doubled", parsed(t, r), 2 * hold})
+		all = append(all, mutant{"no for", parsed(t, r), 0, keep}, mutant{"for doubled", parsed(t, r), 2 * hold, keep})
+	}
+	if keep > 0 {
+		all = append(all, mutant{"no keep_firing_for", parsed(t, r), hold, 0}, mutant{"keep_firing_for doubled", parsed(t, r), hold, 2 * keep})
 	}
 	return all
 }
@@ -133,6 +139,7 @@ func before(t *testing.T, group []rulefmt.Rule) []rulefmt.Rule {
 
 func caught(t *testing.T, file string, records []rulefmt.Rule, r rulefmt.Rule, m mutant, tests map[string]testFile) bool {
 	t.Helper()
+	r.KeepFiringFor = model.Duration(m.keep)
 	for _, f := range tests {
 		if len(f.RuleFiles) == 0 || filepath.Base(f.RuleFiles[0]) != file {
 			continue
