@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"mcloud/cmd/progress"
 	"mcloud/deploy/freeport"
 )
 
@@ -211,12 +212,12 @@ func (c *collector) until(ctx context.Context, limit time.Duration, done func() 
 		asked := time.Now()
 		ok, what := done()
 		if ok {
-			progress("")
+			progress.Line(os.Stderr, "")
 			return nil
 		}
-		progress("%4.0f s  %s", time.Since(began).Seconds(), what)
+		progress.Line(os.Stderr, "%4.0f s  %s", time.Since(began).Seconds(), what)
 		if time.Since(began) > limit {
-			progress("")
+			progress.Line(os.Stderr, "")
 			return fmt.Errorf("after %v: %s", limit, what)
 		}
 		select {

@@ -33,15 +33,6 @@ func (c *collector) cpu() (sum time.Duration) {
 	return sum
 }
 
-// progress rewrites one line of a terminal, and writes nothing elsewhere.
-func progress(format string, args ...any) {
-	if info, err := os.Stderr.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return
-	}
-	text := []rune(fmt.Sprintf(format, args...))
-	fmt.Fprintf(os.Stderr, "\r\033[K%s", string(text[:min(len(text), 78)]))
-}
-
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
 
 func hours(d time.Duration) string { return fmt.Sprintf("%.1f h", d.Hours()) }

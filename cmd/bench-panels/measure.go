@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mcloud/cmd/machine"
+	"mcloud/cmd/progress"
 )
 
 // browser is how many queries one browser has under way: of HTTP/1.1 it opens six
@@ -60,7 +61,7 @@ func measure(ctx context.Context, o options, boards []board, c *collector) error
 	for _, parallel := range []int{1, browser} {
 		for round := range o.rounds {
 			for i, b := range boards {
-				progress("%d at a time, round %d of %d: %s (%d of %d)", parallel, round+1, o.rounds, b.title, i+1, len(boards))
+				progress.Line(os.Stderr, "%d at a time, round %d of %d: %s (%d of %d)", parallel, round+1, o.rounds, b.title, i+1, len(boards))
 				open(ctx, c, b, slices.Concat(m.panels[b.title], m.around[b.title]), parallel)
 				if ctx.Err() != nil {
 					return ctx.Err()
@@ -68,7 +69,7 @@ func measure(ctx context.Context, o options, boards []board, c *collector) error
 			}
 		}
 	}
-	progress("")
+	progress.Line(os.Stderr, "")
 	m.busy = use{c.cpu() - before, time.Since(began)}
 	m.figures = c.figures(ctx)
 	return m.print(os.Stdout, o, c)
@@ -111,7 +112,7 @@ func open(ctx context.Context, c *collector, b board, all []*timing, parallel in
 // idle is what the process takes when nobody asks.
 func (c *collector) idle(ctx context.Context, d time.Duration) (use, error) {
 	before, began := c.cpu(), time.Now()
-	progress("%s without queries", seconds(d))
+	progress.Line(os.Stderr, "%s without queries", seconds(d))
 	select {
 	case <-ctx.Done():
 		return use{}, ctx.Err()

@@ -18,6 +18,8 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
+
+	"mcloud/cmd/progress"
 )
 
 // blockSpan is how long a block of the hot storage is.
@@ -26,7 +28,7 @@ const blockSpan = 2 * time.Hour
 // age makes the collector one that has run for o.past: it is stopped, what it has by now
 // is written as blocks before its first sample, and it is started again.
 func (c *collector) age(ctx context.Context, o options, boards []board) error {
-	progress("reading all series")
+	progress.Line(os.Stderr, "reading all series")
 	all, err := c.samples(ctx, `{__name__!=""}`)
 	if err != nil {
 		return fmt.Errorf("all series: %w", err)
@@ -47,7 +49,7 @@ func (c *collector) age(ctx context.Context, o options, boards []board) error {
 		if to.After(since) {
 			to = since
 		}
-		progress("writing %d series from %s to %s", len(all), from.Format("15:04"), to.Format("15:04"))
+		progress.Line(os.Stderr, "writing %d series from %s to %s", len(all), from.Format("15:04"), to.Format("15:04"))
 		n, err := writeBlock(ctx, hot, all, counters, since, from, to, o)
 		if err != nil {
 			return fmt.Errorf("the past: %w", err)
@@ -59,7 +61,7 @@ func (c *collector) age(ctx context.Context, o options, boards []board) error {
 	if err := os.Remove(filepath.Join(hot, "whole-since")); err != nil {
 		return err
 	}
-	progress("")
+	progress.Line(os.Stderr, "")
 	fmt.Printf("%s of %d series written into the hot storage: %.1f million samples in %s\n", hours(o.past), len(all), float64(written)/1e6, seconds(time.Since(began)))
 	if err := c.start(ctx); err != nil {
 		return err

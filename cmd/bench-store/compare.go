@@ -7,14 +7,15 @@ import (
 	"math"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
 
+	"mcloud/cmd/progress"
 	"mcloud/collector/query"
 )
 
@@ -72,10 +73,17 @@ func compare(ctx context.Context, all []question, theirs, hot *tsdb.DB, o *ours,
 	defer engine.Close()
 	pushing := &query.PushDown{QueryEngine: engine, Parser: p}
 
-	t := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(t, "QUERY\tPROMETHEUS cpu\twall\tSTORE cpu\twall\t× PROMETHEUS\tWITHOUT PUSH-DOWN cpu\twall\tTO REACH\t")
+	// Each row as soon as it is measured: should a later one fail, this one is worth seeing.
+	longest := 0
 	for _, q := range all {
-		fmt.Fprintf(os.Stderr, "\rasking: %-60s", q.what)
+		longest = max(longest, utf8.RuneCountInString(q.what))
+	}
+	row := func(what string, columns ...any) {
+		fmt.Printf("%-*s  %14s %11s  %11s %11s  %12s  %21s %11s  %s\n", append([]any{longest, what}, columns...)...)
+	}
+	row("QUERY", "PROMETHEUS cpu", "wall", "STORE cpu", "wall", "× PROMETHEUS", "WITHOUT PUSH-DOWN cpu", "wall", "TO REACH")
+	for _, q := range all {
+		progress.Line(os.Stderr, "asking: %s", q.what)
 		peer, want, err := ask(ctx, engine, theirs, q, rounds)
 		if err != nil {
 			return err
@@ -95,10 +103,9 @@ func compare(ctx context.Context, all []question, theirs, hot *tsdb.DB, o *ours,
 			return fmt.Errorf("%s (%s) without push-down: %w", q.what, q.expr, err)
 		}
 		times := store.cpu.Seconds() / max(peer.cpu.Seconds(), 1e-6)
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%.2f\t%s\t%s\t%s\t\n", q.what, ms(peer.cpu), ms(peer.wall), ms(store.cpu), ms(store.wall), times, ms(plain.cpu), ms(plain.wall), q.verdict(times))
-		_ = t.Flush() // what was measured is worth seeing should a later one fail
+		progress.Line(os.Stderr, "")
+		row(q.what, ms(peer.cpu), ms(peer.wall), ms(store.cpu), ms(store.wall), fmt.Sprintf("%.2f", times), ms(plain.cpu), ms(plain.wall), q.verdict(times))
 	}
-	fmt.Fprintln(os.Stderr)
 	return nil
 }
 

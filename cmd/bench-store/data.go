@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/tsdb"
 
+	"mcloud/cmd/progress"
 	"mcloud/collector/clickhouse"
 	"mcloud/collector/embedded"
 )
@@ -140,7 +141,7 @@ func fill(ctx context.Context, sets []dataset, o *ours, dir string) error {
 			if until.After(d.to) {
 				until = d.to
 			}
-			fmt.Fprintf(os.Stderr, "\rwriting %s: %s  ", d.name, until.Format(time.DateOnly))
+			progress.Line(os.Stderr, "writing %s: %s", d.name, until.Format(time.DateOnly))
 			block, err := tsdb.NewBlockWriter(quiet, dir, (25 * time.Hour).Milliseconds())
 			if err != nil {
 				return err
@@ -200,7 +201,7 @@ func fill(ctx context.Context, sets []dataset, o *ours, dir string) error {
 		return err
 	}
 	rolled := began.since()
-	fmt.Fprintln(os.Stderr)
+	progress.Line(os.Stderr, "")
 	fmt.Printf("written: %.1f M samples; processor: store %.1f s, Prometheus's blocks without a log %.1f s; %d rollups of two hours %.1f s; on disk (merges may go on): store %s, Prometheus %s\n\n",
 		float64(samples)/1e6, cost[1].cpu.Seconds(), cost[0].cpu.Seconds(), units, rolled.cpu.Seconds(), sizeOf(filepath.Join(filepath.Dir(dir), "store")), sizeOf(dir))
 	return nil

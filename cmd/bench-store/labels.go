@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
 
+	"mcloud/cmd/progress"
 	"mcloud/collector/clickhouse"
 )
 
@@ -105,7 +106,7 @@ func fillSeries(ctx context.Context, series int, end time.Time, o *ours, dir str
 	var cost [2]usage
 	batches := 0
 	for part := range slices.Chunk(dataset{name: "labels", series: series}.walkers(), 100_000) {
-		fmt.Fprintf(os.Stderr, "\rwriting series: %d k  ", batches*100)
+		progress.Line(os.Stderr, "writing series: %d k", batches*100)
 		var b clickhouse.Batch
 		app := block.Appender(ctx)
 		began := now()
@@ -134,7 +135,7 @@ func fillSeries(ctx context.Context, series int, end time.Time, o *ours, dir str
 		return nil, err
 	}
 	cost[0].add(began.since())
-	fmt.Fprintln(os.Stderr)
+	progress.Line(os.Stderr, "")
 	fmt.Printf("labels: %d series with one sample each; processor to write them: store %.1f s, Prometheus's block without a log %.1f s\n", series, cost[1].cpu.Seconds(), cost[0].cpu.Seconds())
 	options := tsdb.DefaultOptions()
 	options.RetentionDuration = 0

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcloud/cmd/parts"
+	"mcloud/cmd/progress"
 	"mcloud/cmd/settings"
 	"mcloud/collector/clickhouse"
 )
@@ -13,12 +14,12 @@ import (
 // copied shows on a terminal how far a copy is.
 func copied(cmd *cobra.Command, doing string) parts.Progress {
 	return func(done, total int64) {
-		progress(cmd.ErrOrStderr(), "%s %.1f of %.1f MB", doing, float64(done)/1e6, float64(total)/1e6)
+		progress.Line(cmd.ErrOrStderr(), "%s %.1f of %.1f MB", doing, float64(done)/1e6, float64(total)/1e6)
 	}
 }
 
 func backupSummary(cmd *cobra.Command, done, dir string, b clickhouse.Backup) {
-	progress(cmd.ErrOrStderr(), "")
+	progress.Line(cmd.ErrOrStderr(), "")
 	fmt.Fprintf(cmd.OutOrStdout(), "%s %s: %d tables, %d files, %.1f MB of %s, each by its checksum\n", done, dir, len(b.Tables), b.Files, float64(b.Bytes)/1e6, b.Created.Format("2006-01-02 15:04:05 UTC"))
 }
 

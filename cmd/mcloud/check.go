@@ -13,6 +13,7 @@ import (
 
 	"mcloud/cmd/config"
 	"mcloud/cmd/parts"
+	"mcloud/cmd/progress"
 	"mcloud/cmd/settings"
 	"mcloud/exporters/openstack"
 )
@@ -53,9 +54,9 @@ call that the exporter does without is told and is not counted.`,
 			calls, tried := parts.Calls(), 0
 			findings := openstack.Check(cmd.Context(), cloud, calls, func(f openstack.Finding) {
 				tried++
-				progress(cmd.ErrOrStderr(), "%d of %d calls tried: %s %s", tried, len(calls), f.API, f.Call)
+				progress.Line(cmd.ErrOrStderr(), "%d of %d calls tried: %s %s", tried, len(calls), f.API, f.Call)
 			})
-			progress(cmd.ErrOrStderr(), "")
+			progress.Line(cmd.ErrOrStderr(), "")
 			if err := writeFindings(cmd.OutOrStdout(), output, findings); err != nil {
 				return err
 			}

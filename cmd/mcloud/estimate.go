@@ -13,6 +13,7 @@ import (
 
 	"mcloud/cmd/config"
 	"mcloud/cmd/parts"
+	"mcloud/cmd/progress"
 	"mcloud/cmd/settings"
 )
 
@@ -45,9 +46,9 @@ and is named.`,
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
 			e, err := parts.EstimateSeries(ctx, f, parts.Librados, logger, func(waiting, of int) {
-				progress(cmd.ErrOrStderr(), "%d of %d sources have looked", of-waiting, of)
+				progress.Line(cmd.ErrOrStderr(), "%d of %d sources have looked", of-waiting, of)
 			})
-			progress(cmd.ErrOrStderr(), "")
+			progress.Line(cmd.ErrOrStderr(), "")
 			if err != nil {
 				return err
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcloud/cmd/parts"
+	"mcloud/cmd/progress"
 	"mcloud/cmd/settings"
 	"mcloud/collector/importer"
 )
@@ -71,17 +72,17 @@ are counted, named and passed over.`,
 					Store: store, StateDir: filepath.Join(f.DataDir, "import"),
 					Progress: func(r importer.Result) {
 						now := stored + max(r.Samples, r.Before) - r.Before
-						progress(cmd.ErrOrStderr(), "%d of %d: %d samples of %s, %.0f k samples/s", i+1, len(sources), r.Samples, filepath.Base(source.Path), float64(now)/1e3/time.Since(began).Seconds())
+						progress.Line(cmd.ErrOrStderr(), "%d of %d: %d samples of %s, %.0f k samples/s", i+1, len(sources), r.Samples, filepath.Base(source.Path), float64(now)/1e3/time.Since(began).Seconds())
 					},
 				}, source)
 				stored += max(r.Samples, r.Before) - r.Before
 				histograms += r.Histograms
 				if err != nil {
-					progress(cmd.ErrOrStderr(), "")
+					progress.Line(cmd.ErrOrStderr(), "")
 					return err
 				}
 			}
-			progress(cmd.ErrOrStderr(), "")
+			progress.Line(cmd.ErrOrStderr(), "")
 			seconds := time.Since(began).Seconds()
 			fmt.Fprintf(cmd.OutOrStdout(), "imported %d samples of %d sources in %.1f s, %.0f samples per second\n", stored, len(sources), seconds, float64(stored)/seconds)
 			if histograms > 0 {

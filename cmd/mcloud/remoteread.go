@@ -16,6 +16,7 @@ import (
 	"mcloud/cmd/access"
 	"mcloud/cmd/config"
 	"mcloud/cmd/parts"
+	"mcloud/cmd/progress"
 	"mcloud/cmd/settings"
 	"mcloud/collector/importer"
 )
@@ -103,11 +104,11 @@ func importRemote(cmd *cobra.Command, s *settings.Settings, flags *remoteFlags) 
 		return r.Done.Hours() / month.Hours() / time.Since(began).Minutes()
 	}
 	remote.Progress = func(r importer.RemoteResult) {
-		progress(cmd.ErrOrStderr(), "%s, %.0f %% of %.1f months, %.2f months a minute, %d samples", r.At.Format("2006-01-02 15:04"),
+		progress.Line(cmd.ErrOrStderr(), "%s, %.0f %% of %.1f months, %.2f months a minute, %d samples", r.At.Format("2006-01-02 15:04"),
 			100*(r.Before+r.Done).Hours()/cmp.Or(r.Total.Hours(), 1), r.Total.Hours()/month.Hours(), months(r), r.Samples)
 	}
 	r, err := importer.RunRemote(cmd.Context(), importer.Options{Store: store, StateDir: filepath.Join(f.DataDir, "import")}, remote)
-	progress(cmd.ErrOrStderr(), "")
+	progress.Line(cmd.ErrOrStderr(), "")
 	if err != nil {
 		return err
 	}
