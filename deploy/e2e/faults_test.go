@@ -51,7 +51,7 @@ var faults = []fault{
 	{"the southbound leader", killSouthboundLeader, func(t *testing.T, n *noc) { raft(t, "start", "sb", strconv.Itoa(n.leader)) }, "OVNDatabaseQuorumAtRisk", "raft"},
 	stopped("RabbitMQ", "ControlPlaneSilent", "lab", "service", "rabbitmq"),
 	stopped("an API", "APIDown", "placement", "service", "placement"),
-	{"the store", func(_ *testing.T, n *noc) { n.kill("store") }, func(t *testing.T, n *noc) { n.start(t, "store") }, "StoreAway", "shipper"},
+	{"the store", func(_ *testing.T, n *noc) { n.kill("store") }, func(t *testing.T, n *noc) { n.start(t, "store") }, "StoreAway", "collector"},
 	{"an exporter", func(_ *testing.T, n *noc) { n.kill("exporter") }, func(t *testing.T, n *noc) { n.start(t, "exporter") }, "TargetDown", "exporter"},
 }
 
