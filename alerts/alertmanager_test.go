@@ -137,6 +137,9 @@ func TestOneCauseOnePage(t *testing.T) {
 			of("ComputeHostDown", "cloud", "mq"), of("NovaServiceGone", "cloud", "mq"), of("CinderBackendDown", "cloud", "mq"), of("NeutronAgentsGone", "cloud", "mq"), of("HeatEnginesGone", "cloud", "mq"),
 			of("APIDown", "cloud", "mq", "service", "cinder"), of("APIErrorBudgetBurn1h", "cloud", "mq", "service", "heat"), of("APIErrorBudgetBurn6h", "cloud", "mq", "service", "heat"),
 		}, "on-call"},
+		{"northd", of("NorthdLagging", "cloud", "ovn"), []map[string]string{
+			of("NeutronAgentsGone", "cloud", "ovn", "type", "OVN Controller agent"), of("NeutronAgentsGone", "cloud", "ovn", "type", "OVN Controller Gateway agent"),
+		}, "on-call-network"},
 		{"the exporter", of("TargetDown", "job", "exporter"), []map[string]string{of("APIsUnknown"), of("ComputeServicesUnknown"), of("CephClustersUnknown"), of("ChassisUnknown"), of("ExporterUnknown")}, "on-call"},
 	} {
 		if !t.Run(c.lost, func(t *testing.T) {
