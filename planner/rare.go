@@ -25,13 +25,14 @@ const rareAfter = 6 * time.Hour
 
 // parts are the forecasts of the parts of a whole by their label.
 type parts struct {
-	made    time.Time
-	results map[string]forecast.Result
-	// left are not forecast yet, for the plan had other things to do; step is what they
-	// were read at.
-	left []Series
-	step time.Duration
-	all  int
+	read    time.Time                  // when their history was
+	results map[string]forecast.Result // of all of them; nil: there never were
+	// fresh are those made since it was read, and left what is not forecast yet, for the
+	// plan had other things to do.
+	fresh map[string]forecast.Result
+	left  []Series
+	step  time.Duration // of their history
+	all   int
 }
 
 // projectList is the projects' names by id.
@@ -51,39 +52,44 @@ const partPaths = 60
 const eachPlan = 100
 
 // partsOf forecasts each series of query, told apart by label. When half of the plan's time
-// is over, the next plans go on, and it is an error until all are there. A query that
-// failed is asked again at the next plan.
+// is over, the next plans go on; until all are there the former ones stand, and the first
+// time it is an error. A query that failed is asked again at the next plan.
 func (p *Planner) partsOf(ctx context.Context, seen *observation, cache *historyCache, query, label string, group func([]Series) []Series) (map[string]forecast.Result, error) {
-	at := seen.at
-	made, ok := cache.rare.parts[query]
-	if !ok || at.Before(made.made) || at.Sub(made.made) >= rareAfter {
+	known := cache.rare.parts[query]
+	if known.read.IsZero() || seen.at.Before(known.read) || seen.at.Sub(known.read) >= rareAfter {
 		// The points themselves are kept only until they are forecast: they would be most of
 		// the planner's memory.
-		series, step, err := p.history(ctx, newHistoryCache(), query, at)
+		series, step, err := p.history(ctx, newHistoryCache(), query, seen.at)
 		if err != nil {
 			return nil, err
 		}
 		series = group(series)
-		made = parts{made: at, results: make(map[string]forecast.Result, len(series)), left: series, step: step, all: len(series)}
+		if seen.at.Before(known.read) {
+			known.results = nil // of a time that is still to come
+		}
+		known = parts{read: seen.at, results: known.results, fresh: make(map[string]forecast.Result, len(series)), left: series, step: step, all: len(series)}
 	}
-	for n := 0; len(made.left) > 0 && ctx.Err() == nil && (n < eachPlan || time.Now().Before(seen.half)); n++ {
-		s := made.left[0]
-		made.left = made.left[1:]
-		d := demand{points: s.Points, read: made.step}
+	for n := 0; len(known.left) > 0 && ctx.Err() == nil && (n < eachPlan || time.Now().Before(seen.half)); n++ {
+		s := known.left[0]
+		known.left = known.left[1:]
+		d := demand{points: s.Points, read: known.step}
 		r, err := forecast.New(d.series(), forecast.Options{Horizon: p.o.Horizon, Paths: partPaths})
-		if err != nil || r.Points == 0 || at.Sub(r.To) > gone(r.Step) {
+		if err != nil || r.Points == 0 || known.read.Sub(r.To) > gone(r.Step) {
 			continue // it has nothing now
 		}
-		made.results[s.Labels[label]] = r.WithoutPaths()
+		known.fresh[s.Labels[label]] = r.WithoutPaths()
+	}
+	if len(known.left) == 0 && known.fresh != nil {
+		known.results, known.fresh, known.left = known.fresh, nil, nil
 	}
 	if cache.rare.parts == nil {
 		cache.rare.parts = map[string]parts{}
 	}
-	cache.rare.parts[query] = made
-	if n := len(made.left); n > 0 {
-		return nil, fmt.Errorf("%d of %d are not forecast yet: the next plans go on with them", n, made.all)
+	cache.rare.parts[query] = known
+	if known.results == nil {
+		return nil, fmt.Errorf("%d of %d are not forecast yet: the next plans go on with them", len(known.left), known.all)
 	}
-	return made.results, nil
+	return known.results, nil
 }
 
 // gone is how long a part may be silent before it is taken to be no more.
@@ -111,7 +117,7 @@ func (p *Planner) projectNames(ctx context.Context, seen *observation, cache *hi
 // forget drops the parts of queries that nobody asks any more.
 func (r *rare) forget(at time.Time) {
 	for query, known := range r.parts {
-		if at.Sub(known.made) > 2*rareAfter {
+		if at.Sub(known.read) > 2*rareAfter {
 			delete(r.parts, query)
 		}
 	}

@@ -57,6 +57,20 @@ func TestPartsOverSeveralPlans(t *testing.T) {
 	if history.asked != asked {
 		t.Errorf("asked %d times for the first, %d in all", asked, history.asked)
 	}
+	// Two days later they are made anew, and those there are stand until all are there.
+	late.at = at.Add(48 * time.Hour)
+	for plan := range 4 {
+		found, err := p.partsOf(t.Context(), late, cache, "q", "hostname", group)
+		if err != nil || len(found) != history.hosts {
+			t.Fatalf("%d found, error %v, want %d", len(found), err, history.hosts)
+		}
+		if fresh := found["0"].To.After(at.Add(24 * time.Hour)); fresh != (plan >= 2) {
+			t.Errorf("plan %d: from a history that ends %s", plan, found["0"].To)
+		}
+	}
+	if history.asked <= asked {
+		t.Error("nothing was read again")
+	}
 	soon := &observation{at: at, half: time.Now().Add(time.Minute)}
 	if found, err := p.partsOf(t.Context(), soon, newHistoryCache(), "q", "hostname", group); err != nil || len(found) != history.hosts {
 		t.Errorf("with time left %d found, error %v", len(found), err)
