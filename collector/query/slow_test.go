@@ -187,7 +187,7 @@ func TestLogKeepsSlowAndLimited(t *testing.T) {
 		"long-term's time":     {time.Hour, "x", warned{warning: fmt.Errorf("partial: %w", context.DeadlineExceeded)}, false, mcloud.SlowTimeout, "partial", "ran into a limit"},
 		"long-term not asked":  {time.Hour, "x", warned{warning: fmt.Errorf("partial: %w, last time: %w", errPaused, context.DeadlineExceeded)}, false, "", "", ""},
 		"long-term away":       {time.Hour, "x", warned{warning: errors.New("away")}, false, "", "", ""},
-		"slow and long":        {1, "x" + strings.Repeat(" ", 1200) + "* 1", warned{}, false, mcloud.SlowAnswered, "", "slow query"},
+		"slow and long":        {1, "x" + strings.Repeat(" ", 3000) + "* 1", warned{}, false, mcloud.SlowAnswered, "", "slow query"},
 		"slow error":           {1, "x + on (a) group_left () x{a=\"1\"} + on () x", warned{}, false, mcloud.SlowError, "many", "slow query"},
 		"slow and left":        {1, "x", warned{hang: true}, true, mcloud.SlowCancelled, "canceled", "slow query"},
 		"left, but not slow":   {time.Hour, "x", warned{hang: true}, true, "", "", ""},
