@@ -91,7 +91,7 @@ func (p *Planner) allocationHierarchies(ctx context.Context, seen *observation, 
 // step are too many to add up.
 func (p *Planner) hostParts(ctx context.Context, seen *observation, cache *historyCache, class string, hosts int, step time.Duration) (map[string]forecast.Result, error) {
 	if steps := int(p.o.Horizon / step); hosts*steps > maxPartSteps {
-		return nil, fmt.Errorf("%d of them by %d steps of %s are too much to add up: they are forecast one by one once there is two weeks of history", hosts, steps, step)
+		return nil, fmt.Errorf("%d of them by %d steps of %s are too much to add up: they are forecast one by one once there is more history, of which steps are longer", hosts, steps, step)
 	}
 	query := fmt.Sprintf(`sum by (hostname) (last_over_time(openstack_placement_usage_units{cloud=%s,resource_class=%s}[$step]))`, strconv.Quote(p.o.Cloud), strconv.Quote(class))
 	return p.partsOf(ctx, seen, cache, query, "hostname", func(all []Series) []Series { return all })

@@ -2,7 +2,6 @@ package planner_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -20,43 +19,24 @@ import (
 	"mcloud/planner/report"
 )
 
-// diary is the test cloud's inventory with the events that were posted to it.
+// diary is a ledger that can fail.
 type diary struct {
-	planner.Inventory
-	events []mcloud.Event
+	*plannertest.Ledger
 	broken error
 }
 
-// Objects makes the first provider the hottest.
-func (b *diary) Objects(ctx context.Context, cloud string, kind mcloud.Kind, at time.Time) ([]mcloud.Version, error) {
-	found, err := b.Inventory.Objects(ctx, cloud, kind, at)
-	if kind == mcloud.KindProvider && len(found) > 0 {
-		var p mcloud.Provider
-		if err := json.Unmarshal(found[0].Attributes, &p); err != nil {
-			return nil, err
-		}
-		p.Usages["MEMORY_MB"] = p.Inventories["MEMORY_MB"].Capacity()
-		found = slices.Clone(found)
-		found[0].Object = mcloud.NewObject(kind, found[0].ID, found[0].Name, found[0].Parent, "", p)
+func (b *diary) Events(ctx context.Context, f planner.EventFilter) ([]mcloud.Event, error) {
+	if b.broken != nil {
+		return nil, b.broken
 	}
-	return found, err
+	return b.Ledger.Events(ctx, f)
 }
 
-func (b *diary) Events(_ context.Context, f planner.EventFilter) (found []mcloud.Event, err error) {
-	for _, e := range b.events {
-		if slices.Contains(f.Kinds, e.Kind) {
-			found = append(found, e)
-		}
-	}
-	return found, b.broken
-}
-
-func (b *diary) Post(_ context.Context, batch mcloud.Batch) error {
+func (b *diary) Post(ctx context.Context, batch mcloud.Batch) error {
 	if b.broken != nil {
 		return b.broken
 	}
-	b.events = append(b.events, batch.Events...)
-	return batch.Validate()
+	return b.Ledger.Post(ctx, batch)
 }
 
 // silencer keeps silences, and refuses from the one with the number fails on.
@@ -101,7 +81,7 @@ func (s *silencer) holds(labels map[string]string) bool {
 
 func caretaker() (planner.Caretaker, *diary, *silencer, *time.Time) {
 	now := plannertest.At
-	b := &diary{Inventory: plannertest.Options().Inventory}
+	b := &diary{Ledger: plannertest.NewLedger(plannertest.Options().Inventory)}
 	s := &silencer{open: map[string]alertmanager.Silence{}}
 	return planner.Caretaker{Cloud: plannertest.Options().Cloud, Ledger: b, Recorder: b, Silencer: s, Now: func() time.Time { return now }}, b, s, &now
 }
@@ -161,8 +141,9 @@ func TestMaintenanceIsAllOrNothing(t *testing.T) {
 	k, b, s, now := caretaker()
 	s.fails = 2
 	m := planner.Maintenance{Of: planner.OfHost, Name: "cmp-a1", Until: now.Add(time.Hour), Reason: "r", By: "b"}
-	if _, err := k.Start(t.Context(), m); !errors.Is(err, planner.ErrSilencer) || len(s.open) != 0 || len(b.events) != 0 {
-		t.Errorf("%v, silences %v, events %v", err, s.open, b.events)
+	_, err := k.Start(t.Context(), m)
+	if events, failed := b.Events(t.Context(), planner.EventFilter{}); !errors.Is(err, planner.ErrSilencer) || len(s.open) != 0 || len(events) != 0 || failed != nil {
+		t.Errorf("%v, silences %v, events %v, %v", err, s.open, events, failed)
 	}
 	s.fails, b.broken = 0, errors.New("no store")
 	if _, err := k.Start(t.Context(), m); err == nil || len(s.open) != 0 {
