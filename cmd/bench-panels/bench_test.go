@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"math"
 	"net/url"
 	"os"
@@ -93,9 +94,11 @@ func TestPast(t *testing.T) {
 		{Metric: map[string]string{"__name__": "up", "job": "a"}, Value: value{1}},
 		{Metric: map[string]string{"__name__": "calls_total"}, Value: value{1000}},
 		{Metric: map[string]string{"__name__": "ratio"}, Value: value{0.5}},
+		{Metric: map[string]string{"__name__": "recorded"}, Value: value{0.5}},
 	}
+	of := kinds{counters: map[string]bool{"calls_total": true}, recorded: map[string]time.Duration{"recorded": 2 * time.Minute, "ratio": 15 * time.Second}}
 	for _, block := range [][2]time.Time{{since.Add(-4 * time.Hour), since.Add(-210 * time.Minute)}, {since.Add(-210 * time.Minute), since.Add(-90 * time.Minute)}, {since.Add(-90 * time.Minute), since}} {
-		if _, err := writeBlock(t.Context(), dir, all, map[string]bool{"calls_total": true}, since, block[0], block[1], o); err != nil {
+		if _, err := writeBlock(t.Context(), dir, all, of, since, block[0], block[1], o); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -120,26 +123,43 @@ func TestPast(t *testing.T) {
 		series++
 		name := set.At().Labels().Get("__name__")
 		it, n, changed := set.At().Iterator(nil), 0, 0
+		step, want := o.step, 240
+		if name == "recorded" {
+			step, want = 2*o.step, 120
+		}
 		var lastT int64
 		var lastV float64
 		for ; it.Next() != chunkenc.ValNone; n++ {
 			at, v := it.At()
-			if n > 0 && at-lastT != o.step.Milliseconds() {
+			if n > 0 && at-lastT != step.Milliseconds() {
 				t.Errorf("%s: from %d to %d", name, lastT, at)
 			}
 			if n > 0 && v != lastV {
 				changed++
 			}
-			if name == "up" && v != 1 || name == "calls_total" && (v < lastV || v < 500 || v > 1000) || name == "ratio" && (v < 0.49 || v > 0.51) {
+			if name == "up" && v != 1 || name == "calls_total" && (v < lastV || v < 500 || v > 1000) || (name == "ratio" || name == "recorded") && (v < 0.49 || v > 0.51) {
 				t.Errorf("%s is %v after %v", name, v, lastV)
 			}
 			lastT, lastV = at, v
 		}
-		if n != 240 || time.UnixMilli(lastT).Before(since.Add(-2*time.Minute)) || changed == 0 != (name == "up") {
+		if n != want || time.UnixMilli(lastT).Before(since.Add(-2*step)) || changed == 0 != (name == "up") {
 			t.Errorf("%s: %d samples with %d changes, the last at %v", name, n, changed, time.UnixMilli(lastT).UTC())
 		}
 	}
-	if err := set.Err(); err != nil || series != 3 {
+	if err := set.Err(); err != nil || series != 4 {
 		t.Errorf("%d series: %v", series, err)
+	}
+}
+
+// A group's interval is that of each of its rules.
+func TestIntervals(t *testing.T) {
+	got, err := intervals([]byte(`{"status":"success","data":{"groups":[
+		{"name":"a","interval":60,"rules":[{"name":"x","type":"recording"},{"name":"y","type":"recording"}]},
+		{"name":"b","interval":0.5,"rules":[{"name":"z","type":"recording"}]}]}}`))
+	if want := map[string]time.Duration{"x": time.Minute, "y": time.Minute, "z": 500 * time.Millisecond}; err != nil || !maps.Equal(got, want) {
+		t.Errorf("%v %v, want %v", got, err, want)
+	}
+	if _, err := intervals([]byte("<html>")); err == nil {
+		t.Error("of no JSON, intervals")
 	}
 }

@@ -37,6 +37,10 @@ func (c *collector) age(ctx context.Context, o options, boards []board) error {
 	if err != nil {
 		return err
 	}
+	recorded, err := c.recorded(ctx)
+	if err != nil {
+		return err
+	}
 	c.stop()
 	hot := filepath.Join(c.data, "collector", "hot")
 	since, err := wholeSince(hot)
@@ -50,7 +54,7 @@ func (c *collector) age(ctx context.Context, o options, boards []board) error {
 			to = since
 		}
 		progress.Line(os.Stderr, "writing %d series from %s to %s", len(all), from.Format("15:04"), to.Format("15:04"))
-		n, err := writeBlock(ctx, hot, all, counters, since, from, to, o)
+		n, err := writeBlock(ctx, hot, all, kinds{counters, recorded}, since, from, to, o)
 		if err != nil {
 			return fmt.Errorf("the past: %w", err)
 		}
@@ -109,8 +113,45 @@ func (c *collector) counters(ctx context.Context) (map[string]bool, error) {
 	return names, nil
 }
 
+// recorded is how often what rules record is worked out, by its name.
+func (c *collector) recorded(ctx context.Context) (map[string]time.Duration, error) {
+	status, body, err := c.get(ctx, "/api/v1/rules?type=record")
+	if err != nil || status != http.StatusOK {
+		return nil, fmt.Errorf("rules: HTTP %d: %w", status, err)
+	}
+	return intervals(body)
+}
+
+// intervals reads what Prometheus's API answers about recording rules.
+func intervals(body []byte) (map[string]time.Duration, error) {
+	var got struct {
+		Data struct {
+			Groups []struct {
+				Interval float64 // seconds
+				Rules    []struct{ Name string }
+			}
+		}
+	}
+	if err := json.Unmarshal(body, &got); err != nil {
+		return nil, fmt.Errorf("rules: %w", err)
+	}
+	every := map[string]time.Duration{}
+	for _, group := range got.Data.Groups {
+		for _, rule := range group.Rules {
+			every[rule.Name] = time.Duration(group.Interval * float64(time.Second))
+		}
+	}
+	return every, nil
+}
+
+// kinds says what is known of series by their names.
+type kinds struct {
+	counters map[string]bool          // of what only grows
+	recorded map[string]time.Duration // how often a rule works it out
+}
+
 // writeBlock writes one block of [from, to).
-func writeBlock(ctx context.Context, hot string, all []sample, counters map[string]bool, since, from, to time.Time, o options) (written int, err error) {
+func writeBlock(ctx context.Context, hot string, all []sample, of kinds, since, from, to time.Time, o options) (written int, err error) {
 	// The writer takes samples that are up to half of its span older than the newest;
 	// series come here one after the other.
 	w, err := tsdb.NewBlockWriter(slog.New(slog.DiscardHandler), hot, 2*blockSpan.Milliseconds())
@@ -121,7 +162,7 @@ func writeBlock(ctx context.Context, hot string, all []sample, counters map[stri
 	app := w.Appender(ctx)
 	pending := 0
 	for i, s := range all {
-		n, err := appendPast(app, s, counters[s.Metric[model.MetricNameLabel]], uint64(i), since, from, to, o)
+		n, err := appendPast(app, s, of, uint64(i), since, from, to, o)
 		if err != nil {
 			return written, err
 		}
@@ -144,9 +185,11 @@ func writeBlock(ctx context.Context, hot string, all []sample, counters map[stri
 }
 
 // appendPast makes a past of a series: a counter grows to its value, with a rate of its
-// own; of a measured value every tenth sample is another one; what is 0 or 1 was so.
-func appendPast(app storage.Appender, s sample, counter bool, seed uint64, since, from, to time.Time, o options) (int, error) {
-	set := labels.FromMap(s.Metric)
+// own; of a measured value every tenth sample is another one; what is 0 or 1 was so. It has
+// a sample at each scrape, or at each evaluation of the rule that records it.
+func appendPast(app storage.Appender, s sample, of kinds, seed uint64, since, from, to time.Time, o options) (int, error) {
+	set, name := labels.FromMap(s.Metric), s.Metric[model.MetricNameLabel]
+	counter, step := of.counters[name], max(o.step, of.recorded[name])
 	// By series and block, so that it does not matter which is written first.
 	r := rand.New(rand.NewPCG(seed, uint64(from.Unix())))
 	var ref storage.SeriesRef
@@ -155,7 +198,7 @@ func appendPast(app storage.Appender, s sample, counter bool, seed uint64, since
 	steady := was == 0 || was == 1 || math.IsNaN(was)
 	whole := was == math.Trunc(was)
 	offset := time.Duration(seed%1000) * time.Millisecond
-	for t := from.Truncate(o.step).Add(offset); t.Before(to.Add(-time.Second)); t = t.Add(o.step) {
+	for t := from.Truncate(step).Add(offset); t.Before(to.Add(-time.Second)); t = t.Add(step) {
 		if t.Before(from) {
 			continue
 		}
