@@ -40,7 +40,10 @@ func (r *report) readProcess(pid int, boot float64, sets func(exporters.Set) boo
 		r.add(processCPU, p.cpuTicks/clockTicks, r.daemon)
 		r.add(processMemory, p.pages*float64(os.Getpagesize()), r.daemon)
 	}
-	r.readFiles(dir)
+	// A simulated daemon is in our own process, and what is open there is ours.
+	if pid != os.Getpid() {
+		r.readFiles(dir)
+	}
 	if sets(exporters.SetPerf) {
 		r.readThreadsOf(dir)
 	}
