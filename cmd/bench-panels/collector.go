@@ -38,7 +38,7 @@ type collector struct {
 
 // answer is what came back.
 type answer struct {
-	took, cpu     time.Duration // cpu is of all that the process did meanwhile
+	took          time.Duration
 	series, bytes int
 	partial       bool // with warnings
 }
@@ -48,10 +48,9 @@ func (c *collector) ask(ctx context.Context, q question, span time.Duration, now
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	path, form := q.request(span, now)
-	began, cpu := time.Now(), c.cpu()
+	began := time.Now()
 	status, body, err := c.post(ctx, path, form)
 	a := answer{took: time.Since(began), bytes: len(body)}
-	a.cpu = c.cpu() - cpu
 	if err == nil && status != http.StatusOK {
 		err = fmt.Errorf("HTTP %d: %.300s", status, body)
 	}

@@ -21,7 +21,7 @@ type timing struct {
 	board    string
 	question question
 	alone    []time.Duration
-	cpu      []time.Duration // alone
+	cpu      []time.Duration // alone, of all that the process did meanwhile
 	among    []time.Duration // six at a time
 	last     answer
 	err      error
@@ -86,13 +86,19 @@ func open(ctx context.Context, c *collector, b board, all []*timing, parallel in
 	for range parallel {
 		workers.Go(func() {
 			for t := range next {
+				// To look at the processor's time takes time of its own, and says
+				// something of one question only where there is one.
+				var before time.Duration
+				if parallel == 1 {
+					before = c.cpu()
+				}
 				got, err := c.ask(ctx, t.question, b.span, now)
 				t.last = got
 				if err != nil {
 					t.err = err
 				}
 				if parallel == 1 {
-					t.alone, t.cpu = append(t.alone, got.took), append(t.cpu, got.cpu)
+					t.alone, t.cpu = append(t.alone, got.took), append(t.cpu, c.cpu()-before)
 				} else {
 					t.among = append(t.among, got.took)
 				}
