@@ -11,6 +11,8 @@ require (
 	github.com/ceph/go-ceph v0.41.0
 	github.com/cockroachdb/apd/v3 v3.2.1
 	github.com/ebitengine/purego v0.11.3
+	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6
+	github.com/emersion/go-smtp v0.24.0
 	github.com/go-json-experiment/json v1.27.2
 	github.com/go-logr/logr v1.4.4
 	github.com/golang/snappy v1.0.0

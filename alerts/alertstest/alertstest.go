@@ -1,16 +1,14 @@
-// Package alertstest runs a real Alertmanager for tests, with a configuration's routes and
-// inhibitions and a webhook in place of its receivers.
+// Package alertstest runs real Alertmanagers for tests, with a configuration's routes and
+// inhibitions, and takes what they send.
 package alertstest
 
 import (
 	"bytes"
 	"encoding/json"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -37,41 +35,31 @@ func Debian(t testing.TB, name string) string {
 // receivers are one webhook.
 type Alertmanager struct {
 	URL string
-
-	mu    sync.Mutex
-	pages []Page
-}
-
-// Page is one alert of one notification.
-type Page struct {
-	Receiver    string
-	Status      string            `json:"status"` // firing, resolved
-	Labels      map[string]string `json:"labels"`
-	Annotations map[string]string `json:"annotations"`
-	At          time.Time         `json:"-"`
+	inbox
 }
 
 // Start runs Debian's Alertmanager with the configuration at path, until the test ends:
 // each receiver is told of as JSON, groups wait for wait, at any hour.
 func Start(t testing.TB, path, wait string) *Alertmanager {
 	t.Helper()
-	program := Debian(t, "prometheus-alertmanager")
 	a := &Alertmanager{}
-	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		var page struct {
-			Alerts []Page `json:"alerts"`
-		}
-		if err := json.NewDecoder(r.Body).Decode(&page); err != nil {
-			t.Errorf("a page that is no JSON: %v", err)
-		}
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		for _, alert := range page.Alerts {
-			alert.Receiver, alert.At = strings.TrimPrefix(r.URL.Path, "/"), time.Now()
-			a.pages = append(a.pages, alert)
-		}
-	}))
-	t.Cleanup(hook.Close)
+	hook := a.webhook(t)
+	c := read(t, path, wait)
+	delete(c, "templates")
+	delete(c, "global")
+	var receivers []any
+	for _, r := range c["receivers"].([]any) {
+		name := r.(map[string]any)["name"].(string)
+		receivers = append(receivers, map[string]any{"name": name, "webhook_configs": []any{map[string]any{"url": hook + "/" + name, "send_resolved": true}}})
+	}
+	c["receivers"] = receivers
+	a.URL, _ = run(t, c, "--cluster.listen-address=")
+	return a
+}
+
+// read reads a configuration whose groups wait for wait instead, at any hour.
+func read(t testing.TB, path, wait string) map[string]any {
+	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -82,15 +70,14 @@ func Start(t testing.TB, path, wait string) *Alertmanager {
 	if err := yaml.Unmarshal(text, &c); err != nil {
 		t.Fatal(err)
 	}
-	delete(c, "templates")
-	delete(c, "global")
-	var receivers []any
-	for _, r := range c["receivers"].([]any) {
-		name := r.(map[string]any)["name"].(string)
-		receivers = append(receivers, map[string]any{"name": name, "webhook_configs": []any{map[string]any{"url": hook.URL + "/" + name, "send_resolved": true}}})
-	}
-	c["receivers"] = receivers
-	if text, err = yaml.Marshal(c); err != nil {
+	return c
+}
+
+// run runs Debian's Alertmanager until the test ends, or kill does it.
+func run(t testing.TB, c map[string]any, flags ...string) (url string, kill func()) {
+	t.Helper()
+	text, err := yaml.Marshal(c)
+	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
@@ -102,28 +89,32 @@ func Start(t testing.TB, path, wait string) *Alertmanager {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	command := exec.Command(program, "--config.file="+dir+"/alertmanager.yml", "--storage.path="+dir, "--web.listen-address="+address, "--cluster.listen-address=", "--log.level=warn")
+	command := exec.Command(Debian(t, "prometheus-alertmanager"),
+		append([]string{"--config.file=" + dir + "/alertmanager.yml", "--storage.path=" + dir, "--web.listen-address=" + address, "--log.level=warn"}, flags...)...)
 	command.Stdout, command.Stderr = &log, &log
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	kill = sync.OnceFunc(func() {
 		_ = command.Process.Kill()
 		_ = command.Wait()
+	})
+	t.Cleanup(func() {
+		kill()
 		if t.Failed() {
 			t.Logf("Alertmanager's log:\n%s", log.String())
 		}
 	})
-	a.URL = "http://" + address
+	url = "http://" + address
 	Within(t, "Alertmanager is ready", func() string {
-		response, err := http.Get(a.URL + "/-/ready")
+		response, err := http.Get(url + "/-/ready")
 		if err != nil {
 			return err.Error()
 		}
 		response.Body.Close()
 		return map[bool]string{false: response.Status}[response.StatusCode == http.StatusOK]
 	})
-	return a
+	return url, kill
 }
 
 // Within polls until ok says nothing is missing.
@@ -143,17 +134,25 @@ func (a *Alertmanager) Post(t testing.TB, ended bool, labels ...map[string]strin
 	t.Helper()
 	var alerts []map[string]any
 	for _, l := range labels {
+		alerts = append(alerts, map[string]any{"labels": l})
+	}
+	post(t, a.URL, ended, alerts...)
+}
+
+func post(t testing.TB, url string, ended bool, alerts ...map[string]any) {
+	t.Helper()
+	for _, a := range alerts {
 		starts, ends := time.Now(), time.Now().Add(time.Hour)
 		if ended {
 			starts, ends = starts.Add(-time.Second), starts
 		}
-		alerts = append(alerts, map[string]any{"labels": l, "startsAt": starts, "endsAt": ends})
+		a["startsAt"], a["endsAt"] = starts, ends
 	}
 	body, err := json.Marshal(alerts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := http.Post(a.URL+"/api/v2/alerts", "application/json", bytes.NewReader(body))
+	response, err := http.Post(url+"/api/v2/alerts", "application/json", bytes.NewReader(body))
 	if err != nil || response.StatusCode != http.StatusOK {
 		t.Fatalf("post: %v %v", err, response)
 	}
@@ -188,18 +187,4 @@ func (a *Alertmanager) HeldBack() (held, active []string, err error) {
 	slices.Sort(held)
 	slices.Sort(active)
 	return held, active, nil
-}
-
-// Pages are all that came, in the order in which they did.
-func (a *Alertmanager) Pages() []Page {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return slices.Clone(a.pages)
-}
-
-// Forget forgets what came so far.
-func (a *Alertmanager) Forget() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.pages = nil
 }

@@ -141,11 +141,11 @@ func killSouthboundLeader(t *testing.T, n *noc) {
 // TestEachFaultOnePage breaks one part of the lab, or of mCloud, after the other, behind the
 // Alertmanager of alerts/alertmanager.yml: the expected page comes once, with its runbook, no
 // other page does, and it ends after the repair. It takes more than an hour;
-// MCLOUD_E2E_FAULTS=all runs it, or parts of faults' names, with commas between, only those. It ends with a table.
+// make faults runs it, and with FAULTS, parts of faults' names with commas between, only those. It ends with a table.
 func TestEachFaultOnePage(t *testing.T) {
 	chosen := os.Getenv("MCLOUD_E2E_FAULTS")
 	if chosen == "" {
-		t.Skip("it takes more than an hour; MCLOUD_E2E_FAULTS=all runs it")
+		t.Skip("it takes more than an hour; make faults runs it")
 	}
 	pages := alertstest.Start(t, root+"/alerts/alertmanager.yml", "20s")
 	n := startNOC(t, strings.TrimPrefix(pages.URL, "http://"))
