@@ -293,23 +293,27 @@ func (c *collector) waitForPanels(ctx context.Context, o options, boards []board
 	return nil
 }
 
-// settle waits until two plans are made: the first leaves out the hosts' and the projects'
-// forecasts, and those after it read only what is new.
+// settle waits until two plans are made, the first leaves out the hosts' and the projects'
+// forecasts and those after it read only what is new; and until the store has rolled up the
+// past that the demo began with: in a collector that has run for long both are so.
 func (c *collector) settle(ctx context.Context, o options) error {
 	began := time.Now()
 	made := map[float64]bool{}
+	var state string
 	err := c.until(ctx, o.settle, func() (bool, string) {
 		if at, there := c.number(ctx, "max(mcloud_plan_run_timestamp_seconds)"); there {
 			made[at] = true
 		}
-		return len(made) >= 2, fmt.Sprintf("%d of 2 plans are made", len(made))
+		left, known := c.number(ctx, "max(mcloud_store_rollup_pending_units)")
+		state = fmt.Sprintf("%d of 2 plans are made, stretches of two hours to be rolled up: %v", len(made), left)
+		return len(made) >= 2 && known && left == 0, state
 	})
 	if err == nil {
-		fmt.Printf("two plans were made %s later\n", seconds(time.Since(began)))
+		fmt.Printf("two plans were made and the past was rolled up %s later\n", seconds(time.Since(began)))
 		return nil
 	}
 	if ctx.Err() == nil && len(made) > 0 {
-		fmt.Printf("after %s %d of 2 plans: the planner is at work while panels are asked\n", seconds(o.settle), len(made))
+		fmt.Printf("after %s %s: planner and store are at work while panels are asked\n", seconds(o.settle), state)
 		return nil
 	}
 	return err

@@ -7,7 +7,7 @@
 // it is stopped once, the hours before are written into its hot storage with the series
 // that it has by then, and it is started again: what is measured is a collector that has
 // run for so long. -past 0 leaves that out, -url asks a collector that runs already. The
-// planner, which begins anew then, is waited for as well.
+// planner, which begins anew then, and the store's rollups are waited for as well.
 //
 // It prints what it measured beside what is to be reached, and fails only when it cannot
 // measure.
@@ -58,7 +58,7 @@ func main() {
 	flag.DurationVar(&o.past, "past", 7*time.Hour, "how long the collector shall have run, its retention at most and a bit: panels show six hours, and look five minutes back from their begin; 0: as long as it has")
 	flag.DurationVar(&o.step, "step", 30*time.Second, "between two samples of that past: the demo's scrape interval")
 	flag.DurationVar(&o.wait, "wait", 10*time.Minute, "for the panels to have data")
-	flag.DurationVar(&o.settle, "settle", 15*time.Minute, "for the second plan, at most: the planner reads the whole past for the first two; 0: do not wait")
+	flag.DurationVar(&o.settle, "settle", 30*time.Minute, "for the second plan and the rollups of the past, at most: the planner reads all of it for the first two; 0: do not wait")
 	flag.IntVar(&o.rounds, "rounds", 5, "times each query is asked, alone and among six")
 	flag.IntVar(&o.pixels, "pixels", 800, "width of a panel, which is how many points it asks for at most")
 	only := flag.String("only", "", "regular expression of the dashboards to ask (default: all)")
