@@ -31,7 +31,7 @@ func overview() *page {
 	b.WithRow(dashboard.NewRowBuilder("What changes")).
 		WithPanel(graph("Servers by status", "All projects' servers.", "short", series(`sum by (status) (openstack_nova_servers{cloud=~"$cloud"})`, "{{status}}"))).
 		WithPanel(graph("Volumes: provisioned", "Sum of the volumes' sizes by type.", "bytes", series(`sum by (volume_type) (openstack_cinder_volumes_size_bytes{cloud=~"$cloud"})`, "{{volume_type}}"))).
-		WithPanel(graph("Ceph: stored by pool", "Logical bytes, one copy.", "bytes", series(`ceph_pool_stored{cluster=~"$cluster"} * on (cluster, pool_id) group_left (name) ceph_pool_metadata`, "{{cluster}} {{name}}"))).
+		WithPanel(graph("Ceph: stored by pool", "Logical bytes, one copy.", "bytes", series(named(`ceph_pool_stored{cluster=~"$cluster"}`), "{{cluster}} {{name}}"))).
 		WithPanel(graph("Network agents alive", "Neutron's agents that report, by kind.", "short", series(`sum by (type) (mcloud_neutron_agents_up{cloud=~"$cloud"})`, "{{type}}"))).
 		WithPanel(graph("Hottest hosts: allocated vCPUs", "The five hosts with the most of their vCPU capacity allocated.", "percentunit",
 			series(`topk(5, mcloud_host_allocated_ratio{cloud=~"$cloud",resource_class="VCPU"})`, "{{hostname}}")).Interval(coarse)).

@@ -1,8 +1,9 @@
 package dashboards
 
-// named gives a query by pool the pool's name.
+// named gives a query by pool the pool's name. The names are there twice for as long as one
+// exporter takes another one's place.
 func named(query string) string {
-	return query + ` * on (cluster, pool_id) group_left (name) ceph_pool_metadata`
+	return query + ` * on (cluster, pool_id) group_left (name) max by (cluster, pool_id, name) (ceph_pool_metadata)`
 }
 
 // pools is what data lies where and who uses it.

@@ -22,7 +22,7 @@ func services() *page {
 		WithPanel(runway("Certificates of endpoints", "Time until the certificate that an endpoint shows ends; without TLS there is none.", series(`openstack_api_certificate_expiry_timestamp_seconds{cloud=~"$cloud"} - time()`, "{{service}}"))).
 		WithPanel(runway("First secret to end", "By type, of the account's own project.", series(`openstack_barbican_secrets_earliest_expiration_timestamp_seconds{cloud=~"$cloud"} - time()`, "{{secret_type}}")))
 	b.WithRow(row("Instance HA and dashboard")).
-		WithPanel(bars("Reserved hosts", "Hosts of each segment that are kept to take over.", "short", `openstack_masakari_segment_hosts_reserved{cloud=~"$cloud"} * on (cloud, segment_id) group_left (name) openstack_masakari_segment_info`, "{{name}}", plain())).
+		WithPanel(bars("Reserved hosts", "Hosts of each segment that are kept to take over.", "short", `openstack_masakari_segment_hosts_reserved{cloud=~"$cloud"} * on (cloud, segment_id) group_left (name) max by (cloud, segment_id, name) (openstack_masakari_segment_info)`, "{{name}}", plain())).
 		WithPanel(graph("Notifications", "Of failures that Masakari keeps, by status.", "short", series(`sum by (status) (openstack_masakari_notifications{cloud=~"$cloud"}) or vector(0)`, "{{status}}"))).
 		WithPanel(graph("Login page", "Time until the dashboard's login page was there.", "s", series(`openstack_horizon_login_seconds{cloud=~"$cloud"}`, "{{cloud}}")))
 	return b

@@ -244,6 +244,16 @@ func checkBinary(metrics map[string]set, e *parser.BinaryExpr) (set, error) {
 			}
 		}
 	}
+	// While one exporter takes another one's place, for as long as a sample counts, both are
+	// there, and the engine refuses what matches twice: over hours, one such moment is enough.
+	if by := setOf(m.MatchingLabels...); m.On && !e.Op.IsSetOperator() && !by["instance"] {
+		if right["instance"] && m.Card != parser.CardOneToMany {
+			return nil, fmt.Errorf("%s: twice where an exporter takes another one's place; say max by (…)", e.RHS)
+		}
+		if left["instance"] && m.Card != parser.CardManyToOne {
+			return nil, fmt.Errorf("%s: twice where an exporter takes another one's place; say max by (…)", e.LHS)
+		}
+	}
 	switch {
 	case e.Op == parser.LOR:
 		return left.with(right), nil
@@ -550,11 +560,13 @@ func TestPanelsUseWhatIsThere(t *testing.T) {
 func TestCheckFindsWhatIsNotThere(t *testing.T) {
 	metrics := known(t)
 	for expr, want := range map[string]string{
-		`openstack_nova_service_upp == 0`:                                                          "nobody makes",
-		`openstack_nova_service_up{hostname="a"}`:                                                  `no label "hostname"`,
-		`sum by (zonee) (openstack_nova_servers)`:                                                  `no label "zonee"`,
-		`ceph_osd_up * on (cluster, ceph_daemon) group_left (rack) ceph_osd_metadata`:              `no label "rack"`,
+		`openstack_nova_service_upp == 0`:         "nobody makes",
+		`openstack_nova_service_up{hostname="a"}`: `no label "hostname"`,
+		`sum by (zonee) (openstack_nova_servers)`: `no label "zonee"`,
+		`ceph_osd_up * on (cluster, ceph_daemon) group_left (rack) max by (ceph_daemon, cluster) (ceph_osd_metadata)`: `no label "rack"`,
 		`ceph_osd_up and on (host) ceph_osd_in`:                                                    `no label "host"`,
+		`ceph_pool_stored * on (cluster, pool_id) group_left (name) ceph_pool_metadata`:            "twice where",
+		`ceph_osd_up == on (cluster, ceph_daemon) max by (cluster, ceph_daemon) (ceph_osd_in)`:     "twice where",
 		`openstack_placement_usage_units / openstack_nova_hypervisor_info`:                         "only one side",
 		`max(rate(mcloud_shipper_retry[5m]))`:                                                      "nobody makes",
 		`openstack_nova_service_up{cloud="lab"} == 0 and on (cloud, host) mcloud_source_success{}`: `no label "host"`,
