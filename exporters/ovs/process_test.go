@@ -2,6 +2,7 @@ package ovs
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,12 +26,27 @@ func TestFilesOfAProcess(t *testing.T) {
 		t.Cleanup(func() { _ = f.Close() })
 		return f
 	}
-	daemon := exec.Command("sleep", "60")
+	daemon := exec.Command("cat")
 	daemon.ExtraFiles = []*os.File{open("conf.db", 4096), open("ovsdb-server.log", 100), open("other.txt", 7)}
+	in, err := daemon.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := daemon.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := daemon.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = daemon.Process.Kill(); _ = daemon.Wait() })
+	t.Cleanup(func() { _ = in.Close(); _ = daemon.Wait() })
+	// Once it says something it runs; while the kernel still loads it, it has no memory.
+	if _, err := in.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(out, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
 	sizes := func(pid int) map[string]float64 {
 		r := &report{host: "hv1", daemon: "ovsdb-server"}
 		r.readProcess(pid, 1, func(exporters.Set) bool { return false })
