@@ -1,7 +1,10 @@
 package alertstest
 
 import (
+	"encoding/json"
+	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -60,6 +63,23 @@ func StartPair(t testing.TB, path, wait, peerWait string) *Pair {
 	for i := range gossip {
 		p.URLs[i], p.kill[i] = run(t, c, "--cluster.listen-address="+gossip[i], "--cluster.peer="+gossip[1-i], "--cluster.peer-timeout="+peerWait,
 			"--cluster.gossip-interval=50ms", "--cluster.pushpull-interval=1s", "--cluster.settle-timeout=5s")
+	}
+	for _, url := range p.URLs {
+		Within(t, "the two know each other", func() string {
+			response, err := http.Get(url + "/api/v2/status")
+			if err != nil {
+				return err.Error()
+			}
+			defer response.Body.Close()
+			var status struct{ Cluster struct{ Peers []any } }
+			if err := json.NewDecoder(response.Body).Decode(&status); err != nil {
+				return err.Error()
+			}
+			if n := len(status.Cluster.Peers); n != len(p.URLs) {
+				return fmt.Sprintf("%s is one of %d", url, n)
+			}
+			return ""
+		})
 	}
 	return p
 }

@@ -147,6 +147,12 @@ func TestEachFaultOnePage(t *testing.T) {
 	if chosen == "" {
 		t.Skip("it takes more than an hour; make faults runs it")
 	}
+	picked := slices.DeleteFunc(slices.Clone(faults), func(f fault) bool {
+		return chosen != "all" && !slices.ContainsFunc(strings.Split(chosen, ","), func(part string) bool { return strings.Contains(f.what, part) })
+	})
+	if len(picked) == 0 {
+		t.Fatalf("%q is part of no fault's name", chosen)
+	}
 	pages := alertstest.Start(t, root+"/alerts/alertmanager.yml", "20s")
 	n := startNOC(t, strings.TrimPrefix(pages.URL, "http://"))
 	for _, expr := range []string{`openstack_nova_service_up{binary="nova-compute"}`, `mcloud_osd_place_info`, `ovn_chassis_nb_cfg_lag`, `openstack_api_up`, `ceph_mon_quorum_status`, `ovn_db_member_leader{cloud="raft"} == 1`, `count(up == 1) > 3`} {
@@ -155,10 +161,7 @@ func TestEachFaultOnePage(t *testing.T) {
 	t.Cleanup(func() { lab(t, "fault", "restore", "all") })
 	var table strings.Builder
 	fmt.Fprintf(&table, "%-22s %-26s %8s %6s %10s\n", "fault", "page", "after", "pages", "resolved")
-	for _, f := range faults {
-		if chosen != "all" && !slices.ContainsFunc(strings.Split(chosen, ","), func(part string) bool { return strings.Contains(f.what, part) }) {
-			continue
-		}
+	for _, f := range picked {
 		t.Run(f.what, func(t *testing.T) {
 			waitFor(t, "nothing is wrong", 10*time.Minute, func() (bool, string) {
 				firing, err := n.query(`ALERTS{alertstate="firing",severity=~"page|ticket"}`)
