@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -227,12 +228,11 @@ func TestQuotasWithoutALimitAreInfinite(t *testing.T) {
 func TestOneBadQuotaIsNamed(t *testing.T) {
 	f := newFakeCloud(t)
 	cloud, _ := f.connect(nil)
-	first := true
+	var refused atomic.Bool // quotas are asked for several at a time
 	f.inject(func(w http.ResponseWriter, _ *http.Request, call string) bool {
-		if !strings.HasPrefix(call, "nova /os-quota-sets") || !first {
+		if !strings.HasPrefix(call, "nova /os-quota-sets") || refused.Swap(true) {
 			return false
 		}
-		first = false
 		w.WriteHeader(http.StatusInternalServerError)
 		return true
 	})

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -287,8 +288,11 @@ func TestMasakariAsksForWhatIsNew(t *testing.T) {
 	now := time.Now().UTC().Truncate(time.Second)
 	const stamp = "2006-01-02T15:04:05.000000"
 	status, maintenance := "running", false
+	var mu sync.Mutex // details are asked for two at a time
 	var since, details []string
 	f.inject(func(w http.ResponseWriter, r *http.Request, call string) bool {
+		mu.Lock()
+		defer mu.Unlock()
 		one := func(id, status string, generated time.Time) map[string]any {
 			return map[string]any{"id": 1, "notification_uuid": id, "type": "VM", "status": status, "generated_time": generated.Format(stamp),
 				"created_at": generated.Add(time.Second).Format(stamp), "updated_at": generated.Add(31 * time.Second).Format(stamp)}
