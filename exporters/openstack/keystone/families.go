@@ -11,7 +11,7 @@ const fromLogin = "POST /v3/auth/tokens"
 var (
 	projects = family("projects", "", exporters.Gauge, exporters.SetBase, "GET /v3/projects", []string{"domain_id", "enabled"},
 		"Projects by domain, and whether they are enabled.")
-	projectInfo = family("project_info", "", exporters.Gauge, exporters.SetObjects, "GET /v3/projects",
+	projectInfo = family("project_info", "", exporters.Gauge, exporters.SetBase, "GET /v3/projects",
 		[]string{"project_id", "name", "domain_id", "parent_id", "enabled", "is_domain"},
 		"A project with its name and place; always 1.")
 	domains    = family("domains", "", exporters.Gauge, exporters.SetBase, "GET /v3/domains", []string{"enabled"}, "Domains, and whether they are enabled.")
