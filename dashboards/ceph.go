@@ -4,7 +4,7 @@ package dashboards
 func ceph() *page {
 	b := board("mcloud-ceph", "Ceph cluster", "One cluster: is it whole, does it serve, does it heal. Choose it above.", byCluster())
 	b.WithRow(row("Health")).
-		WithPanel(health("Health", "As Ceph says it.", `max by (cluster) (ceph_health_status{cluster=~"$cluster"})`)).
+		WithPanel(health("Health", "As Ceph says it.", `max by (cluster) (ceph_health_status{cluster=~"$cluster"})`, "{{cluster}}")).
 		WithPanel(state("OSDs down", "In but down.", `sum(mcloud_osd_down{cluster=~"$cluster"}) or vector(0)`, "none", alarmAbove(1))).
 		WithPanel(state("Monitors out of quorum", "Of those in the monitor map.", `sum(ceph_mons_out_of_quorum{cluster=~"$cluster"})`, "none", alarmAbove(1))).
 		WithPanel(state("Placement groups inactive", "They serve nobody.", `sum(ceph_pg_total{cluster=~"$cluster"} - ceph_pg_active) or vector(0)`, "none", alarmAbove(1))).

@@ -10,9 +10,13 @@ package dashboards
 //lint:file-ignore SA1019 the classic schema is what every Grafana reads; dashboardv2 needs one from 12.
 
 import (
+	"regexp"
+	"strings"
+
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
 )
 
 // page is a dashboard that is being built.
@@ -31,7 +35,7 @@ func All() ([]dashboard.Dashboard, error) {
 		if err != nil {
 			return nil, err
 		}
-		number(d)
+		complete(d)
 		all = append(all, d)
 	}
 	return all, nil
@@ -76,7 +80,8 @@ func byHost() *dashboard.QueryVariableBuilder {
 }
 
 func byProject() *dashboard.QueryVariableBuilder {
-	return fromLabel("project", "Project", "openstack_nova_project_server_vcpus", "project_id")
+	return fromQuery("project", "Project", "query_result(mcloud_project_info)").
+		Regex(`/name="(?<text>[^"]*)".*project_id="(?<value>[^"]*)"/`)
 }
 
 func byTier() *dashboard.QueryVariableBuilder {
@@ -90,22 +95,63 @@ func byCluster() *dashboard.QueryVariableBuilder {
 // to leads from what a panel shows to another dashboard, with the variables and the time,
 // and with the label of the series that was clicked as the variable.
 func to(uid, title, variable, label string) []cog.Builder[dashboard.DashboardLink] {
+	return leadsTo(uid, title, "&var-"+variable+"=${__field.labels."+label+"}")
+}
+
+// opens leads from a panel to another dashboard with the variables and the time.
+func opens(uid, title string) []cog.Builder[dashboard.DashboardLink] { return leadsTo(uid, title, "") }
+
+func leadsTo(uid, title, chosen string) []cog.Builder[dashboard.DashboardLink] {
 	return []cog.Builder[dashboard.DashboardLink]{
-		dashboard.NewDashboardLinkBuilder(title).Type(dashboard.DashboardLinkTypeLink).
-			Url("/d/" + uid + "?${__all_variables}&var-" + variable + "=${__field.labels." + label + "}&${__url_time_range}"),
+		dashboard.NewDashboardLinkBuilder(title).Type(dashboard.DashboardLinkTypeLink).Url("/d/" + uid + "?" + carried + chosen + "&${__url_time_range}"),
 	}
 }
 
-// number gives every row and panel an id of its own, from 1 in their order:
-// links to a panel go by it.
-func number(d dashboard.Dashboard) {
+// carried stands for the dashboard's variables in a link, until all of them are known.
+const carried = "<variables>"
+
+var chosenVariable = regexp.MustCompile(`&var-(\w+)=`)
+
+// complete gives d what its parts do not know of each other: every row and panel an id of
+// its own, from 1 in their order, since links to a panel go by it; every query of a panel a
+// letter; every link the variables.
+func complete(d dashboard.Dashboard) {
+	for i := range d.Links {
+		d.Links[i].Placement = nil // above the panels: Grafana 12.3 and newer hide it in a menu otherwise
+	}
 	for i, p := range d.Panels {
 		id := uint32(i + 1)
 		if p.RowPanel != nil {
 			p.RowPanel.Id = id
 		}
-		if p.Panel != nil {
-			p.Panel.Id = &id
+		if p.Panel == nil {
+			continue
+		}
+		p.Panel.Id = &id
+		for n, target := range p.Panel.Targets {
+			if q, ok := target.(prometheus.Dataquery); ok {
+				q.RefId = cog.ToPtr(string(rune('A' + n)))
+				p.Panel.Targets[n] = q
+			}
+		}
+		for n, link := range p.Panel.FieldConfig.Defaults.Links {
+			p.Panel.FieldConfig.Defaults.Links[n].Url = cog.ToPtr(carry(*link.Url, d.Templating.List))
 		}
 	}
+}
+
+// carry names each variable in the link but the one that the link itself sets: Grafana
+// takes "All" and a value for "All". (Its ${__all_variables} leaves none out.)
+func carry(url string, variables []dashboard.VariableModel) string {
+	set := ""
+	if m := chosenVariable.FindStringSubmatch(url); m != nil {
+		set = m[1]
+	}
+	var parameters []string
+	for _, v := range variables {
+		if v.Name != set {
+			parameters = append(parameters, "${"+v.Name+":queryparam}")
+		}
+	}
+	return strings.Replace(url, carried, strings.Join(parameters, "&"), 1)
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
@@ -72,18 +73,23 @@ func TestPanelsAreComplete(t *testing.T) {
 			}
 			ids[id] = true
 			if p.Panel != nil {
-				complete(t, *p.Panel)
+				whole(t, *p.Panel)
+				for n, target := range p.Panel.Targets {
+					if q, ok := target.(prometheus.Dataquery); !ok || q.RefId == nil || *q.RefId != string(rune('A'+n)) {
+						t.Errorf("%s, %s: query %d has no letter of its own", *d.Title, *p.Panel.Title, n)
+					}
+				}
 			}
 			if p.RowPanel != nil {
 				for _, inner := range p.RowPanel.Panels {
-					complete(t, inner)
+					whole(t, inner)
 				}
 			}
 		}
 	}
 }
 
-func complete(t *testing.T, p dashboard.Panel) {
+func whole(t *testing.T, p dashboard.Panel) {
 	t.Helper()
 	title := "a panel without title"
 	if p.Title != nil {
@@ -139,6 +145,23 @@ func lint(t *testing.T, d dashboard.Dashboard) {
 	}
 }
 
+// TestOverviewIsOneScreen: a display of 1080 lines has room for 24 units of Grafana's grid
+// below its bars (30 pixels each, and 8 between them).
+func TestOverviewIsOneScreen(t *testing.T) {
+	d, err := overview().Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range d.Panels {
+		if p.Panel == nil {
+			continue
+		}
+		if at := p.Panel.GridPos; at.Y+at.H > 24 || at.X+at.W > 24 {
+			t.Errorf("%s is at %+v", *p.Panel.Title, *at)
+		}
+	}
+}
+
 // TestLinksLeadSomewhere: those of panels name a dashboard and a variable that it has.
 func TestLinksLeadSomewhere(t *testing.T) {
 	all, err := All()
@@ -162,11 +185,19 @@ func TestLinksLeadSomewhere(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				m := regexp.MustCompile(`/d/([\w-]+)\?[^"]*var-(\w+)=[^"]*__url_time_range`).FindSubmatch(text)
-				if m == nil || !variables[string(m[1])+" "+string(m[2])] {
+				m := regexp.MustCompile(`/d/([\w-]+)\?\$\{datasource:queryparam\}[^"<]*__url_time_range`).FindSubmatch(text)
+				if m == nil || !variables[string(m[1])+" datasource"] {
 					t.Errorf("%s, %s: a link that leads nowhere: %s", *d.Title, *p.Panel.Title, text)
+					continue
 				}
 				links++
+				chosen := regexp.MustCompile(`var-(\w+)=`).FindSubmatch(text)
+				if chosen == nil {
+					continue
+				}
+				if name := string(chosen[1]); !variables[string(m[1])+" "+name] || strings.Contains(string(text), "${"+name+":") {
+					t.Errorf("%s, %s: a link that sets a variable that is not there, or twice: %s", *d.Title, *p.Panel.Title, text)
+				}
 			}
 		}
 	}
@@ -216,7 +247,7 @@ func TestFilesKeepGrafanasSchema(t *testing.T) {
 				continue
 			}
 			options++
-			if err := schema(panel["type"].(string), "#/definitions/Options").Validate(panel["options"]); err != nil {
+			if err := schema(strings.ReplaceAll(panel["type"].(string), "-", ""), "#/definitions/Options").Validate(panel["options"]); err != nil {
 				t.Errorf("%s, %v: %v", name, panel["title"], err)
 			}
 		}

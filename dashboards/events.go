@@ -12,9 +12,10 @@ func events() *page {
 		WithPanel(state("Heartbeat", "1 while rules are evaluated.", `count(ALERTS{alertname="DeadMansSwitch",alertstate="firing"}) or vector(0)`, "none", thresholds(dashboard.Threshold{Color: "red"}, from(1, "green")))).
 		WithPanel(state("Hosts changed in an hour", "Enabled or disabled.", `count(changes(openstack_nova_service_enabled{cloud=~"$cloud",binary="nova-compute"}[1h]) > 0) or vector(0)`, "none", warnAbove(1))).
 		WithPanel(state("OSDs changed in an hour", "Up or down.", `count(mcloud_osd_switches{cluster=~"$cluster"}) or vector(0)`, "none", warnAbove(1))).
-		WithPanel(graph("Alerts by name", "That fire, pages and tickets.", "short", series(`count by (alertname, severity) (ALERTS{alertstate="firing",alertname!="DeadMansSwitch"}) or vector(0)`, "{{severity}} {{alertname}}"))).
-		WithPanel(graph("Alerts by system", "That fire.", "short", series(`count by (system) (ALERTS{alertstate="firing"})`, "{{system}}"))).
-		WithPanel(graph("Alerts sent", "To Alertmanagers, per minute.", "short", series(`sum by (alertmanager) (rate(prometheus_notifications_sent_total[$__rate_interval]) * 60) or vector(0)`, "{{alertmanager}}")))
+		WithPanel(firingNow("What waits for somebody").Span(12).Height(11)).
+		WithPanel(firingThen("When it fired").Span(12).Height(11)).
+		WithPanel(graph("Alerts by system", "That fire.", "short", series(`count by (system) (ALERTS{alertstate="firing",severity=~"page|ticket"}) or vector(0)`, "{{system}}")).Span(12)).
+		WithPanel(graph("Alerts sent", "To Alertmanagers, per minute.", "short", series(`sum by (alertmanager) (rate(prometheus_notifications_sent_total[$__rate_interval]) * 60) or vector(0)`, "{{alertmanager}}")).Span(12))
 	b.WithRow(row("In the cloud")).
 		WithPanel(graph("Events stored", "By the collector per second, by kind of record.", "ops", series(`sum by (type) (rate(mcloud_records_stored_total[$__rate_interval]))`, "{{type}}"))).
 		WithPanel(graph("Tasks of servers", "Under way, by task state.", "short", series(`sum by (task_state) (openstack_nova_server_tasks{cloud=~"$cloud"}) or vector(0)`, "{{task_state}}"))).

@@ -10,6 +10,7 @@ const (
 	noHostExporters = "no node_exporter and no libvirt exporter is scraped"
 	noTLS           = "no endpoint has TLS"
 	shortHistory    = "its history is minutes long, and no forecast of it crosses a limit within the horizon"
+	nothingFires    = "no alert may be firing"
 	noSockets       = "no exporter runs on the OSDs' hosts"
 )
 
@@ -53,6 +54,11 @@ var withoutData = []struct{ where, dashboard, panel, why string }{
 
 	{Demo, "Chargeback", "Last notification", "it has no message queue"}, {Lab, "Chargeback", "Last notification", "nobody may have done anything yet"},
 	{Demo, "Chargeback", "Notifications", "it has no message queue"},
+
+	{Demo, "mCloud overview", "What waits for somebody", nothingFires}, {Lab, "mCloud overview", "What waits for somebody", nothingFires},
+	{Demo, "mCloud overview", "When it fired", nothingFires}, {Lab, "mCloud overview", "When it fired", nothingFires},
+	{Demo, "Events", "What waits for somebody", nothingFires}, {Lab, "Events", "What waits for somebody", nothingFires},
+	{Demo, "Events", "When it fired", nothingFires}, {Lab, "Events", "When it fired", nothingFires},
 
 	{Lab, "mCloud overview", "Storage tiers: time left", shortHistory},
 	{Lab, "Capacity and runway", "Tiers: time left", shortHistory},

@@ -15,8 +15,12 @@ var source = common.DataSourceRef{Type: cog.ToPtr("prometheus"), Uid: cog.ToPtr(
 
 // fromLabel is a variable with the values that label has on metric.
 func fromLabel(name, title, metric, label string) *dashboard.QueryVariableBuilder {
+	return fromQuery(name, title, "label_values("+metric+", "+label+")")
+}
+
+func fromQuery(name, title, query string) *dashboard.QueryVariableBuilder {
 	return dashboard.NewQueryVariableBuilder(name).Label(title).Datasource(source).
-		Query(dashboard.StringOrMap{String: cog.ToPtr("label_values(" + metric + ", " + label + ")")}).
+		Query(dashboard.StringOrMap{String: cog.ToPtr(query)}).
 		Refresh(dashboard.VariableRefreshOnTimeRangeChanged).
 		Sort(dashboard.VariableSortAlphabeticalAsc).
 		Multi(true).IncludeAll(true).AllValue(".*").
@@ -68,7 +72,7 @@ func state(title, description, expr, zero string, levels *dashboard.ThresholdsCo
 }
 
 // health shows Ceph's three states by name.
-func health(title, description, expr string) *stat.PanelBuilder {
+func health(title, description, expr, legend string) *stat.PanelBuilder {
 	named := dashboard.ValueMap{Type: dashboard.MappingTypeValueToText, Options: map[string]dashboard.ValueMappingResult{
 		"0": {Text: cog.ToPtr("OK"), Color: cog.ToPtr("green")},
 		"1": {Text: cog.ToPtr("WARN"), Color: cog.ToPtr("orange")},
@@ -78,7 +82,7 @@ func health(title, description, expr string) *stat.PanelBuilder {
 		ColorMode(common.BigValueColorModeBackground).GraphMode(common.BigValueGraphModeNone).Orientation(common.VizOrientationAuto).ReduceOptions(newest()).
 		Thresholds(thresholds(dashboard.Threshold{Color: "green"}, from(1, "orange"), from(2, "red"))).
 		Mappings([]dashboard.ValueMapping{{ValueMap: &named}}).
-		WithTarget(now(expr, "{{cluster}}"))
+		WithTarget(now(expr, legend))
 }
 
 // runway shows times left, the shortest the reddest.

@@ -4,6 +4,7 @@ package dashboards
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
@@ -17,6 +18,39 @@ type Query struct {
 	Legend           string // "{{tier}} P10"
 	Instant          bool
 	Interval         string // the shortest step of the panel's, "" for the data source's
+	Metric, Label    string // of a variable that has the values of a label: whose, and which
+}
+
+var (
+	labelValues = regexp.MustCompile(`^label_values\((\w+), (\w+)\)$`)
+	queryResult = regexp.MustCompile(`^query_result\((.+)\)$`)
+	namedGroup  = regexp.MustCompile(`(\w+)="\(\?<(?:text|value)>`)
+)
+
+// Variables lists what d's variables ask for; the legend names the labels that the choices
+// are of.
+func Variables(d dashboard.Dashboard) ([]Query, error) {
+	var queries []Query
+	for _, v := range d.Templating.List {
+		if v.Type != dashboard.VariableTypeQuery {
+			continue
+		}
+		q := Query{Dashboard: *d.Title, Panel: "variable " + v.Name, Instant: true}
+		if m := labelValues.FindStringSubmatch(*v.Query.String); m != nil {
+			q.Metric, q.Label = m[1], m[2]
+			q.Expr, q.Legend = "group by ("+q.Label+") ("+q.Metric+")", "{{"+q.Label+"}}"
+		} else if m := queryResult.FindStringSubmatch(*v.Query.String); m != nil && v.Regex != nil {
+			q.Expr = m[1]
+			for _, group := range namedGroup.FindAllStringSubmatch(*v.Regex, -1) {
+				q.Legend += "{{" + group[1] + "}}"
+			}
+		}
+		if q.Legend == "" {
+			return nil, fmt.Errorf("%s, variable %s: no choices in %s", *d.Title, v.Name, *v.Query.String)
+		}
+		queries = append(queries, q)
+	}
+	return queries, nil
 }
 
 // everything stands for Grafana's variables when a query is run without it.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -34,8 +33,6 @@ type question struct {
 	step    time.Duration
 	empty   string // why it may have no data in the demo
 }
-
-var labelValues = regexp.MustCompile(`^label_values\(([^,]+), *(\w+)\)$`)
 
 // questions are those of all dashboards.
 func questions(o options) ([]board, error) {
@@ -85,15 +82,16 @@ func boardOf(d dashboard.Dashboard, pixels int) (board, error) {
 		}
 		b.panels = append(b.panels, question{what: q.Panel, expr: q.Expr, instant: q.Instant, step: step, empty: q.WithoutData(dashboards.Demo)})
 	}
-	for _, v := range d.Templating.List {
-		if v.Type != dashboard.VariableTypeQuery || v.Query == nil || v.Query.String == nil {
-			continue
+	variables, err := dashboards.Variables(d)
+	if err != nil {
+		return b, err
+	}
+	for _, v := range variables {
+		q := question{what: v.Panel, expr: v.Expr, instant: true}
+		if v.Label != "" {
+			q.expr, q.values = v.Metric, v.Label
 		}
-		m := labelValues.FindStringSubmatch(*v.Query.String)
-		if m == nil {
-			return b, fmt.Errorf("variable %s asks %q, which is none of label_values", v.Name, *v.Query.String)
-		}
-		b.around = append(b.around, question{what: "variable " + v.Name, expr: m[1], values: m[2]})
+		b.around = append(b.around, q)
 	}
 	for _, a := range d.Annotations.List {
 		if a.Expr == nil || a.Step == nil {

@@ -113,7 +113,8 @@ func known(t *testing.T) map[string]set {
 		// Prometheus's own, made by scraping and by rules.
 		"up": scraped,
 		// An alert has the labels of its expression too; none is relied on.
-		"ALERTS": scraped.with(setOf("alertname", "alertstate", "severity", "system")),
+		"ALERTS":           scraped.with(setOf("alertname", "alertstate", "severity", "system")),
+		"ALERTS_FOR_STATE": scraped.with(setOf("alertname", "severity", "system")),
 	}
 	maps.Copy(metrics, foreign())
 	for _, f := range Families() {
@@ -284,6 +285,11 @@ func checkCall(metrics map[string]set, e *parser.Call) (set, error) {
 			if from != nil && from.Val != "" && !result[from.Val] { // "" sets a fixed value
 				return nil, fmt.Errorf("%s has no label %q to replace, only %s", e.Args[0], from.Val, result)
 			}
+			result = result.with(setOf(to.Val))
+		}
+	}
+	if e.Func.Name == "label_join" { // of labels that may be missing, as they may in an alert
+		if to, ok := e.Args[1].(*parser.StringLiteral); ok {
 			result = result.with(setOf(to.Val))
 		}
 	}
@@ -514,10 +520,7 @@ func TestRunbooksNameWhatIsThere(t *testing.T) {
 	}
 }
 
-var (
-	labelInLegend = regexp.MustCompile(`\{\{\s*(\w+)\s*\}\}`)
-	labelValues   = regexp.MustCompile(`^label_values\((\w+), (\w+)\)$`)
-)
+var labelInLegend = regexp.MustCompile(`\{\{\s*(\w+)\s*\}\}`)
 
 // TestPanelsUseWhatIsThere holds every query, legend and variable of the
 // dashboards to the catalogue.
@@ -532,7 +535,11 @@ func TestPanelsUseWhatIsThere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, q := range queries {
+		variables, err := dashboards.Variables(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, q := range append(queries, variables...) {
 			have, err := follow(metrics, q.Expr)
 			if err != nil {
 				t.Errorf("%s, %s: %v", q.Dashboard, q.Panel, err)
@@ -544,13 +551,44 @@ func TestPanelsUseWhatIsThere(t *testing.T) {
 				}
 			}
 		}
-		for _, v := range d.Templating.List {
-			if v.Query == nil || v.Query.String == nil || !strings.HasPrefix(*v.Query.String, "label_values") {
-				continue
+	}
+}
+
+// TestObjectOfEachAlert: the table of what fires names what an alert is about by labels
+// that are listed there; those of all alerts are, but for what only qualifies.
+func TestObjectOfEachAlert(t *testing.T) {
+	known := setOf(append(dashboards.ObjectLabels, "severity", "system", "quantile", "days", "pool_id", "ip_version", "shared", "active", "provisioning_status")...)
+	files, err := filepath.Glob("../../alerts/tests/*.yml")
+	if err != nil || len(files) < 10 {
+		t.Fatalf("%d files: %v", len(files), err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var cases struct {
+			Tests []struct {
+				Alerts []struct {
+					Name     string `yaml:"alertname"`
+					Expected []struct {
+						Labels map[string]string `yaml:"exp_labels"`
+					} `yaml:"exp_alerts"`
+				} `yaml:"alert_rule_test"`
 			}
-			m := labelValues.FindStringSubmatch(*v.Query.String)
-			if m == nil || !metrics[m[1]][m[2]] {
-				t.Errorf("%s: variable %s: %s", *d.Title, v.Name, *v.Query.String)
+		}
+		if err := yaml.Unmarshal(text, &cases); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range cases.Tests {
+			for _, a := range c.Alerts {
+				for _, e := range a.Expected {
+					for label := range e.Labels {
+						if !known[label] {
+							t.Errorf("%s: %s has the label %s, which dashboards.ObjectLabels does not list", filepath.Base(file), a.Name, label)
+						}
+					}
+				}
 			}
 		}
 	}

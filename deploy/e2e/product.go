@@ -232,7 +232,11 @@ func (p *product) waitForPanels(t testing.TB, where string, limit time.Duration)
 		if err != nil {
 			t.Fatal(err)
 		}
-		left = append(left, queries...)
+		variables, err := dashboards.Variables(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		left = append(append(left, queries...), variables...)
 	}
 	wrong := map[dashboards.Query]string{}
 	var took []time.Duration
