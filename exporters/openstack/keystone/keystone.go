@@ -96,9 +96,7 @@ func addProjects(ctx context.Context, cloud *openstack.Cloud, s *exporters.Snaps
 		inventory.Objects = append(inventory.Objects, mcloud.NewObject(mcloud.KindProject, string(p.ID), p.Name, "", "", mcloud.Project{
 			Name: p.Name, DomainID: p.DomainID, ParentID: p.ParentID, Enabled: p.Enabled,
 		}))
-		if exporters.Wants(ctx, exporters.SetObjects) {
-			s.Add(projectInfo, 1, string(p.ID), p.Name, p.DomainID, p.ParentID, yesNo(p.Enabled), yesNo(p.IsDomain))
-		}
+		s.Add(projectInfo, 1, string(p.ID), p.Name, p.DomainID, p.ParentID, yesNo(p.Enabled), yesNo(p.IsDomain))
 	}
 	s.Inventories = append(s.Inventories, inventory)
 	if err == nil {
