@@ -30,8 +30,8 @@ var turned = map[parser.ItemType]parser.ItemType{
 	parser.GTR: parser.LSS, parser.LSS: parser.GTR, parser.GTE: parser.LTE, parser.LTE: parser.GTE,
 }
 
-// mutants changes each comparison and each number of the alert, and how long it waits before
-// and after.
+// mutants changes each comparison, each number and each offset of the alert, and how long it
+// waits before and after.
 func mutants(t *testing.T, r rulefmt.Rule) []mutant {
 	t.Helper()
 	hold, keep := time.Duration(r.For), time.Duration(r.KeepFiringFor)
@@ -60,6 +60,18 @@ func mutants(t *testing.T, r rulefmt.Rule) []mutant {
 					was := b.String()
 					b.Op = other
 					return fmt.Sprintf("%s for %s", other, was)
+				})
+			}
+		case *parser.VectorSelector:
+			if node.OriginalOffset == 0 {
+				return nil
+			}
+			for _, v := range []time.Duration{node.OriginalOffset / 2, node.OriginalOffset * 2} {
+				change(at, func(node parser.Node) string {
+					s := node.(*parser.VectorSelector)
+					was := s.String()
+					s.OriginalOffset = v
+					return fmt.Sprintf("%s for %s", s, was)
 				})
 			}
 		case *parser.NumberLiteral:
