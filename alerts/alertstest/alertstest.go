@@ -18,6 +18,9 @@ import (
 	"mcloud/deploy/freeport"
 )
 
+// client asks Alertmanagers; one that hangs is asked again.
+var client = &http.Client{Timeout: 5 * time.Second}
+
 // Debian is a program of Debian's packages prometheus and prometheus-alertmanager.
 func Debian(t testing.TB, name string) string {
 	t.Helper()
@@ -107,7 +110,7 @@ func run(t testing.TB, c map[string]any, flags ...string) (url string, kill func
 	})
 	url = "http://" + address
 	Within(t, "Alertmanager is ready", func() string {
-		response, err := http.Get(url + "/-/ready")
+		response, err := client.Get(url + "/-/ready")
 		if err != nil {
 			return err.Error()
 		}
@@ -161,7 +164,7 @@ func post(t testing.TB, url string, ended bool, alerts ...map[string]any) {
 
 // HeldBack are the names of the alerts that are inhibited now, and of those that are not.
 func (a *Alertmanager) HeldBack() (held, active []string, err error) {
-	response, err := http.Get(a.URL + "/api/v2/alerts")
+	response, err := client.Get(a.URL + "/api/v2/alerts")
 	if err != nil {
 		return nil, nil, err
 	}

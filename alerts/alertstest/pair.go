@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -66,7 +65,7 @@ func StartPair(t testing.TB, path, wait, peerWait string) *Pair {
 	}
 	for _, url := range p.URLs {
 		Within(t, "the two know each other", func() string {
-			response, err := http.Get(url + "/api/v2/status")
+			response, err := client.Get(url + "/api/v2/status")
 			if err != nil {
 				return err.Error()
 			}

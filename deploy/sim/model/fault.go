@@ -16,14 +16,14 @@ const (
 // minutes of End, so that a demo shows what a fault looks like.
 func (w *World) scheduleFaults() {
 	w.again(hostFaultEvery, func() {
-		w.breakHost(w.Hosts[w.rand.IntN(len(w.Hosts))], 10*time.Minute+w.lifetime(2*time.Hour))
+		w.breakHost(w.Hosts[w.rand.IntN(len(w.Hosts))], w.overByEnd(10*time.Minute+w.lifetime(2*time.Hour)))
 	})
 	w.again(osdFaultEvery, func() {
 		c := w.Tiers[w.rand.IntN(len(w.Tiers))].Cluster
-		w.breakOSD(c, c.OSDs[w.rand.IntN(len(c.OSDs))], 3*time.Minute+w.lifetime(3*time.Hour))
+		w.breakOSD(c, c.OSDs[w.rand.IntN(len(c.OSDs))], w.overByEnd(3*time.Minute+w.lifetime(3*time.Hour)))
 	})
 	w.again(chassisFaultEvery, func() {
-		w.freezeChassis(w.Hosts[w.rand.IntN(len(w.Hosts))].Chassis, 5*time.Minute+w.lifetime(time.Hour))
+		w.freezeChassis(w.Hosts[w.rand.IntN(len(w.Hosts))].Chassis, w.overByEnd(5*time.Minute+w.lifetime(time.Hour)))
 	})
 	w.at(w.Config.End.Add(3*time.Minute), func() { w.breakHost(w.Hosts[len(w.Hosts)/2], 30*time.Minute) })
 	w.at(w.Config.End.Add(4*time.Minute), func() { w.freezeChassis(w.Hosts[len(w.Hosts)/3].Chassis, 30*time.Minute) })
@@ -31,6 +31,15 @@ func (w *World) scheduleFaults() {
 		c := w.Tiers[0].Cluster
 		w.breakOSD(c, c.OSDs[len(c.OSDs)/2], 30*time.Minute)
 	})
+}
+
+// overByEnd shortens the repair of what breaks in the history, so that nothing is broken
+// when people begin to look: what breaks then breaks before their eyes.
+func (w *World) overByEnd(repair time.Duration) time.Duration {
+	if left := w.Config.End.Sub(w.Now); left >= 0 {
+		return min(repair, left)
+	}
+	return repair
 }
 
 func (w *World) again(mean time.Duration, do func()) {

@@ -173,3 +173,32 @@ func TestFaultsEnd(t *testing.T) {
 		t.Errorf("%s is still down after 40 minutes", h.Name)
 	}
 }
+
+// TestHistoryEndsWhole: whatever broke in the history is repaired when people begin to look.
+func TestHistoryEndsWhole(t *testing.T) {
+	broke := 0
+	for seed := range uint64(200) {
+		w := grown(t, func(c *Config) { c.Seed, c.Hosts, c.Servers, c.Volumes, c.Start = seed, 9, 9, 9, end.Add(-2*day) })
+		for _, h := range w.Hosts {
+			if !h.Up || h.Chassis.Frozen {
+				t.Errorf("seed %d: %s is up: %t, its chassis frozen: %t", seed, h.Name, h.Up, h.Chassis.Frozen)
+			}
+			if h.StateChanged.Equal(end) {
+				broke++
+			}
+		}
+		for _, tier := range w.Tiers {
+			for _, o := range tier.Cluster.OSDs {
+				if !o.Up || !o.In {
+					t.Errorf("seed %d: an OSD of %s is up: %t, in: %t", seed, tier.Cluster.Name, o.Up, o.In)
+				}
+				if o.Changed.Equal(end) {
+					broke++
+				}
+			}
+		}
+	}
+	if broke == 0 {
+		t.Error("in none of 200 histories anything was broken until its end")
+	}
+}
